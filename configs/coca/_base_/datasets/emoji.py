@@ -1,0 +1,49 @@
+# The default data: tools/dataset_converters/emoji.py --out data/emoji. Trains on three artists'
+# drawings and tests on a fourth's of the same concepts.
+image_size = 48
+data_root = 'data/emoji'
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
+    dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
+    dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
+]
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    drop_last=True,
+    dataset=dict(
+        type='mmcoca.ImageTextDataset',
+        data_root=data_root,
+        ann_file='annotations/train.json',
+        data_prefix=dict(img_path='images'),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=256,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmcoca.ImageTextDataset',
+        data_root=data_root,
+        ann_file='annotations/test_artist.json',
+        data_prefix=dict(img_path='images'),
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+# Where several artists draw one concept, its caption is one text with several right images.
+val_evaluator = [
+    dict(type='mmcoca.RetrievalMetric', merge_identical_texts=True),
+    dict(type='mmcoca.CaptionMetric'),
+]
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator

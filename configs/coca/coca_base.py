@@ -1,0 +1,9 @@
+# CoCa-Base, pretrained as in section 4.1 of the paper: set your data in
+# _base_/datasets/image_text_pairs.py or with train_dataloader.dataset.ann_file.
+_base_ = [
+    '_base_/models/coca_base.py',
+    '_base_/datasets/image_text_pairs.py',
+    '_base_/schedules/adafactor_linear_500k.py',
+    '_base_/default_runtime.py',
+]
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=10_000))

@@ -1,0 +1,16 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""CoCa (Contrastive Captioners, arXiv 2205.01917) for OpenMMLab."""
+
+from importlib.util import find_spec
+
+_missing = [name for name in ('mmengine', 'mmcv', 'mmpretrain') if find_spec(name) is None]
+if _missing:
+    raise ImportError(
+        f'mmcoca needs {", ".join(_missing)}: pip install "mmcoca[onedl]" (the maintained OpenMMLab '
+        'packages)'
+    )
+
+from .datasets import ImageTextDataset  # noqa: E402
+from .version import __version__  # noqa: E402
+
+__all__ = ['ImageTextDataset', '__version__']

@@ -1,0 +1,5 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from .annotation_files import AnnotationError
+from .image_text_dataset import ImageTextDataset, UnreadableImageError
+
+__all__ = ['AnnotationError', 'ImageTextDataset', 'UnreadableImageError']

@@ -1,0 +1,6 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from .adafactor import Adafactor
+from .throughput_hook import ThroughputHook
+from .unreadable_images_hook import UnreadableImagesHook
+
+__all__ = ['Adafactor', 'ThroughputHook', 'UnreadableImagesHook']

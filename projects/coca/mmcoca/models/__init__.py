@@ -1,0 +1,29 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from .backbones import CoCaViT
+from .coca import CoCa
+from .heads import CaptioningHead, ContrastiveHead
+from .losses import CaptioningLoss, ContrastiveLoss
+from .necks import AttentionalPooler, TaskPoolers
+from .text import (
+    CLIPTokenizer,
+    DecoupledTextDecoder,
+    MultimodalDecoder,
+    TextTokenizer,
+    UnimodalDecoder,
+)
+
+__all__ = [
+    'AttentionalPooler',
+    'CLIPTokenizer',
+    'CaptioningHead',
+    'CaptioningLoss',
+    'CoCa',
+    'CoCaViT',
+    'ContrastiveHead',
+    'ContrastiveLoss',
+    'DecoupledTextDecoder',
+    'MultimodalDecoder',
+    'TaskPoolers',
+    'TextTokenizer',
+    'UnimodalDecoder',
+]

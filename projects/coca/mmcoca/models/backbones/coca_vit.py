@@ -1,0 +1,50 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The image encoder."""
+
+from __future__ import annotations
+
+from mmpretrain.models import VisionTransformer
+
+from mmcoca.registry import MODELS
+
+
+@MODELS.register_module()
+class CoCaViT(VisionTransformer):
+    """mmpretrain's VisionTransformer with the paper's sizes, returning every patch token.
+
+    Images (B,3,H,W) -> a tuple of one (B,N,W), after the last LayerNorm. There is no class token:
+    the attentional poolers read the patches (paper section 3.2; 288 px and patch 18 give the 256
+    tokens of Table 1). With `out_type` 'avg_featmap' or 'featmap' it serves mmpretrain's heads.
+
+    Raises ValueError if the image size is no multiple of the patch size.
+    """
+
+    arch_zoo = {
+        **VisionTransformer.arch_zoo,
+        # "CoCa" of Table 1: 40 layers, MLP 6144, width 1408, 16 heads.
+        **dict.fromkeys(
+            ['2b', 'coca'],
+            dict(embed_dims=1408, num_layers=40, num_heads=16, feedforward_channels=6144),
+        ),
+    }
+
+    def __init__(
+        self,
+        arch: str | dict = 'base',
+        img_size: int | tuple[int, int] = 288,
+        patch_size: int = 18,
+        out_type: str = 'raw',
+        with_cls_token: bool = False,
+        **kwargs,
+    ) -> None:
+        sides = (img_size,) if isinstance(img_size, int) else tuple(img_size)
+        if any(side % patch_size for side in sides):
+            raise ValueError(f'image size {img_size} is not a multiple of the patch size {patch_size}')
+        super().__init__(
+            arch=arch,
+            img_size=img_size,
+            patch_size=patch_size,
+            out_type=out_type,
+            with_cls_token=with_cls_token,
+            **kwargs,
+        )

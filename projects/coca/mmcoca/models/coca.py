@@ -1,0 +1,217 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""CoCa: one image encoder and one decoupled text decoder, trained with two losses in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModel
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from mmcoca.registry import MODELS, TOKENIZER
+
+from .generation import greedy_search
+from .text import TextBatch
+
+
+@MODELS.register_module()
+class CoCa(BaseModel):
+    """Contrastive Captioner (arXiv 2205.01917, figure 2 and algorithm 1).
+
+    Shapes: B batch, N image tokens, Q caption queries, L text tokens, W image width, D text width,
+    E embedding, V vocabulary.
+
+    Args:
+        backbone: Images (B,3,H,W) -> a tuple whose last is (B,N,W).
+        neck: (B,N,W) -> global (B,1,D) and regional (B,Q,D) tokens.
+        text: The decoupled text decoder.
+        tokenizer: Strings -> token ids, and back.
+        contrastive_head: Left out: an encoder-decoder.
+        captioning_head: Left out: a dual encoder.
+        generation: Options of `generate` with which mode 'predict' captions images; None: mode
+            'predict' writes no captions.
+
+    Raises ValueError when the parts contradict each other.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        text: dict,
+        tokenizer: dict,
+        contrastive_head: dict | None = None,
+        captioning_head: dict | None = None,
+        generation: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        self.text = MODELS.build(text)
+        self.tokenizer = TOKENIZER.build(tokenizer)
+        self.contrastive_head = MODELS.build(contrastive_head) if contrastive_head else None
+        self.captioning_head = MODELS.build(captioning_head) if captioning_head else None
+        self.generation = generation
+        self._check_parts()
+        if self.captioning_head is not None and self.captioning_head.tie_embeddings:
+            self.captioning_head.weight = self.text.unimodal.token_embedding.weight
+
+    def _check_parts(self) -> None:
+        """Name the two values wherever two parts contradict each other."""
+        text, head, tokenizer = self.text, self.captioning_head, self.tokenizer
+        if tokenizer.vocab_size > text.vocab_size:
+            raise ValueError(
+                f'the tokenizer has {tokenizer.vocab_size} tokens, but the text decoder embeds '
+                f'{text.vocab_size} (vocab_size)'
+            )
+        if tokenizer.max_length > text.max_length:
+            raise ValueError(
+                f'the tokenizer keeps {tokenizer.max_length} tokens of a text (max_length), but '
+                f'the text decoder has {text.max_length} positions'
+            )
+        if self.neck.dims != text.dims:
+            raise ValueError(f'pooler width {self.neck.dims} is not the text width {text.dims}')
+        if head is not None and text.multimodal is None:
+            raise ValueError('a captioning head needs num_multimodal_layers > 0, but it is 0')
+        if head is not None and tuple(head.weight.shape) != (text.vocab_size, text.dims):
+            raise ValueError(
+                f'the captioning head is {tuple(head.weight.shape)} (vocabulary, width), but the '
+                f'text decoder is {(text.vocab_size, text.dims)}'
+            )
+
+    def forward(
+        self,
+        images: Tensor | None = None,
+        data_samples: Sequence[DataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> dict[str, Tensor] | list[DataSample]:
+        """Losses ('loss'), data samples with predictions ('predict'), or embeddings ('tensor').
+
+        `images` (B,3,H,W) as the data preprocessor leaves them; a sample's caption, a string, is
+        its `gt_caption` (mode 'predict' also takes a list of strings, or none).
+        """
+        if mode == 'loss':
+            return self.loss(images, data_samples)
+        if mode == 'predict':
+            return self.predict(images, data_samples)
+        if mode == 'tensor':
+            return self.extract_feat(images, data_samples)
+        raise ValueError(f"mode '{mode}' is unknown: use 'loss', 'predict' or 'tensor'")
+
+    def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
+        """Both losses from one pass over images (B,3,H,W) and each sample's `gt_caption`."""
+        texts = self.tokenize([sample.gt_caption for sample in data_samples])
+        global_tokens, regional_tokens = self.pool(images)
+        token_states, text_features = self.text.unimodal(*texts)
+        losses = {}
+        if self.contrastive_head is not None:
+            losses |= self.contrastive_head.loss(
+                self.contrastive_head.embed_image(global_tokens),
+                self.contrastive_head.embed_text(text_features),
+                torch.unique(texts.token_ids, dim=0, return_inverse=True)[1],
+            )
+        if self.captioning_head is not None:
+            # The last token of the longest text has nothing to predict.
+            states = self.text.multimodal(token_states[:, :-1], regional_tokens)
+            losses |= self.captioning_head.loss(states, *texts)
+        return losses
+
+    def pool(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B,3,H,W) -> global (B,1,D) and regional (B,Q,D) tokens."""
+        return self.neck(self.backbone(images)[-1])
+
+    def tokenize(self, texts: Sequence[str]) -> TextBatch:
+        """Strings -> token ids (B,L) and lengths (B,) on the model's device."""
+        return self.tokenizer(texts).to(self.text.unimodal.cls_embedding.device)
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Images (B,3,H,W) -> embeddings (B,E), L2-normalised."""
+        return self._require(self.contrastive_head, 'contrastive').embed_image(self.pool(images)[0])
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Strings -> embeddings (B,E), L2-normalised."""
+        head = self._require(self.contrastive_head, 'contrastive')
+        return head.embed_text(self.text.unimodal(*self.tokenize(texts))[1])
+
+    def extract_feat(
+        self, images: Tensor | None = None, data_samples: Sequence[DataSample] | None = None
+    ) -> dict[str, Tensor]:
+        """'image_feat' (B,E) of the images and 'text_feat' (B,E) of the captions, where given."""
+        features = {}
+        if images is not None:
+            features['image_feat'] = self.encode_image(images)
+        if data_samples is not None:
+            features['text_feat'] = self.encode_text([s.gt_caption for s in data_samples])
+        return features
+
+    def generate(
+        self, images: Tensor, num_beams: int = 1, min_length: int = 0, max_length: int | None = None
+    ) -> list[str]:
+        """Captions of images (B,3,H,W), greedily.
+
+        Args:
+            min_length: Fewest tokens of a caption. max_length: most tokens with start and end;
+                None: as many as the decoder has positions.
+
+        Raises ValueError for `num_beams` other than 1 and for lengths the decoder does not have.
+        """
+        if num_beams != 1:
+            raise ValueError(f'num_beams={num_beams}: only greedy decoding (1) is available')
+        return self._caption(self.pool(images)[1], min_length, max_length)
+
+    def _caption(
+        self, regional_tokens: Tensor, min_length: int = 0, max_length: int | None = None
+    ) -> list[str]:
+        """Regional tokens (B,Q,D) -> captions."""
+        head = self._require(self.captioning_head, 'captioning')
+        max_length = self.text.max_length if max_length is None else max_length
+        if not 2 <= max_length <= self.text.max_length:
+            raise ValueError(f'max_length {max_length} is not within 2..{self.text.max_length}')
+        if not 0 <= min_length <= max_length - 2:
+            raise ValueError(f'min_length {min_length} is not within 0..{max_length - 2}')
+        token_ids = greedy_search(
+            self.text,
+            head,
+            regional_tokens,
+            self.tokenizer.start_id,
+            self.tokenizer.end_id,
+            self.tokenizer.pad_id,
+            min_length,
+            max_length,
+        )
+        return self.tokenizer.decode(token_ids)
+
+    @torch.no_grad()
+    def predict(
+        self, images: Tensor, data_samples: Sequence[DataSample] | None = None
+    ) -> list[DataSample]:
+        """Fill each sample with what its evaluation needs; the image is encoded once.
+
+        `image_feature` (E,), `text_features` (n,E) of its n captions, `pred_caption`.
+        """
+        samples = list(data_samples) if data_samples is not None else [DataSample() for _ in images]
+        global_tokens, regional_tokens = self.pool(images)
+        if self.contrastive_head is not None:
+            for sample, feature in zip(samples, self.contrastive_head.embed_image(global_tokens)):
+                sample.set_field(feature, 'image_feature')
+            captions = [sample.get('gt_caption') or [] for sample in samples]
+            captions = [[c] if isinstance(c, str) else list(c) for c in captions]
+            texts = [text for texts in captions for text in texts]
+            if texts:
+                features = self.encode_text(texts).split([len(texts) for texts in captions])
+                for sample, feature in zip(samples, features):
+                    sample.set_field(feature, 'text_features')
+        if self.captioning_head is not None and self.generation is not None:
+            for sample, caption in zip(samples, self._caption(regional_tokens, **self.generation)):
+                sample.set_field(caption, 'pred_caption')
+        return samples
+
+    @staticmethod
+    def _require(head: nn.Module | None, name: str) -> nn.Module:
+        if head is None:
+            raise ValueError(f'this model has no {name}_head')
+        return head

@@ -1,0 +1,70 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""From pooled image and text features to the shared embedding and its loss."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmcoca.registry import MODELS
+
+from ..layers import init_transformer_weights
+
+
+@MODELS.register_module()
+class ContrastiveHead(BaseModule):
+    """Embeds both modalities, L2-normalised, and holds the learned temperature.
+
+    Args:
+        loss: Config of the contrastive loss.
+        dims: Width D of the pooled image and text feature; needed with `embed_dims`.
+        embed_dims: E of two linear projections; None compares the features as they are
+            (paper: "decoupled" halves of one width, no projection in google-research/vila).
+        init_temperature: 0.07 in the paper.
+        min_temperature: The learned temperature never falls below (CLIP: 0.01).
+    """
+
+    def __init__(
+        self,
+        loss: dict,
+        dims: int | None = None,
+        embed_dims: int | None = None,
+        init_temperature: float = 0.07,
+        min_temperature: float = 0.01,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.loss_module = MODELS.build(loss)
+        self.image_projection: nn.Module = nn.Identity()
+        self.text_projection: nn.Module = nn.Identity()
+        if embed_dims is not None:
+            if dims is None:
+                raise ValueError('ContrastiveHead with embed_dims needs dims, the features\' width')
+            self.image_projection = nn.Linear(dims, embed_dims, bias=False)
+            self.text_projection = nn.Linear(dims, embed_dims, bias=False)
+            self.apply(init_transformer_weights)
+        self.logit_scale = nn.Parameter(torch.tensor(-math.log(init_temperature)))
+        self.max_logit_scale = -math.log(min_temperature)
+
+    def embed_image(self, global_tokens: Tensor) -> Tensor:
+        """The contrastive pooler's (B,1,D) -> (B,E), L2-normalised."""
+        return F.normalize(self.image_projection(global_tokens[:, 0]).float(), dim=-1)
+
+    def embed_text(self, text_features: Tensor) -> Tensor:
+        """[CLS] outputs (B,D) -> (B,E), L2-normalised."""
+        return F.normalize(self.text_projection(text_features).float(), dim=-1)
+
+    def loss(
+        self, image_embeddings: Tensor, text_embeddings: Tensor, text_groups: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Embeddings (B,E) -> 'loss_contrastive' and, for the log, 'temperature'."""
+        with torch.no_grad():
+            # Clamped in place, so that a scale at its bound still gets a gradient.
+            self.logit_scale.clamp_(0.0, self.max_logit_scale)
+        scale = self.logit_scale.exp()
+        loss = self.loss_module(image_embeddings, text_embeddings, scale, text_groups)
+        return dict(loss_contrastive=loss, temperature=1 / scale.detach())

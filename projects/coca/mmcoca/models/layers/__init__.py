@@ -1,0 +1,15 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from .attention import CrossAttention, SelfAttention, SelfAttentionCache
+from .decoder_layer import MultimodalLayer, UnimodalLayer
+from .initialization import init_transformer_weights
+from .mlp import MLP
+
+__all__ = [
+    'MLP',
+    'CrossAttention',
+    'MultimodalLayer',
+    'SelfAttention',
+    'SelfAttentionCache',
+    'UnimodalLayer',
+    'init_transformer_weights',
+]

@@ -1,0 +1,102 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Multi-head self- and cross-attention, with the key/value caches that decoding needs."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """(B,T,D) -> (B,heads,T,D/heads)."""
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(B,heads,T,D/heads) -> (B,T,D)."""
+    return x.transpose(1, 2).flatten(-2)
+
+
+def check_heads(dims: int, num_heads: int) -> None:
+    """Raise ValueError if `num_heads` heads cannot share `dims` channels equally."""
+    if dims % num_heads:
+        raise ValueError(f'width {dims} does not divide into {num_heads} attention heads')
+
+
+class SelfAttentionCache:
+    """Keys and values of the tokens decoded so far, in room reserved once.
+
+    Shapes: keys and values (B,heads,max_length,D/heads), of which `length` positions are filled.
+    """
+
+    def __init__(self, max_length: int) -> None:
+        self.max_length = max_length
+        self.length = 0
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
+
+    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Add (B,heads,T,D/heads) keys and values; return all that are filled."""
+        if self.keys is None:
+            shape = (*key.shape[:2], self.max_length, key.shape[-1])
+            self.keys, self.values = key.new_empty(shape), value.new_empty(shape)
+        end = self.length + key.shape[2]
+        self.keys[:, :, self.length : end] = key
+        self.values[:, :, self.length : end] = value
+        self.length = end
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def select(self, rows: Tensor) -> None:
+        """Keep only the given rows of the batch, in their order."""
+        self.keys, self.values = self.keys[rows], self.values[rows]
+
+
+class SelfAttention(nn.Module):
+    """Causal multi-head self-attention, (B,T,D) -> (B,T,D)."""
+
+    def __init__(self, dims: int, num_heads: int) -> None:
+        super().__init__()
+        check_heads(dims, num_heads)
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dims, 3 * dims)
+        self.proj = nn.Linear(dims, dims)
+
+    def forward(self, x: Tensor, cache: SelfAttentionCache | None = None) -> Tensor:
+        """Attend causally; with a cache, `x` is what follows the cached tokens: all of them if
+        the cache is empty, else a single one."""
+        query, key, value = (split_heads(t, self.num_heads) for t in self.qkv(x).chunk(3, dim=-1))
+        if cache is not None:
+            key, value = cache.append(key, value)
+        # A single token that follows the cache sees everything, so it needs no mask.
+        is_causal = query.shape[2] > 1
+        out = F.scaled_dot_product_attention(query, key, value, is_causal=is_causal)
+        return self.proj(merge_heads(out))
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of queries (B,T,D) over a memory (B,S,M) -> (B,T,D)."""
+
+    def __init__(self, dims: int, num_heads: int, memory_dims: int | None = None) -> None:
+        super().__init__()
+        check_heads(dims, num_heads)
+        self.num_heads = num_heads
+        self.query = nn.Linear(dims, dims)
+        self.key_value = nn.Linear(memory_dims or dims, 2 * dims)
+        self.proj = nn.Linear(dims, dims)
+
+    def project_memory(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B,heads,S,D/heads) of a memory (B,S,M), to be computed once."""
+        key, value = (split_heads(t, self.num_heads) for t in self.key_value(memory).chunk(2, -1))
+        return key, value
+
+    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor]) -> Tensor:
+        """Attend from `x` to keys and values of `project_memory`."""
+        query = split_heads(self.query(x), self.num_heads)
+        return self.proj(merge_heads(F.scaled_dot_product_attention(query, *keys_values)))
+
+    def attention_weights(self, x: Tensor, memory: Tensor) -> Tensor:
+        """Softmax weights (B,heads,T,S) that `forward` uses without keeping: for pictures."""
+        query = split_heads(self.query(x), self.num_heads)
+        key, _ = self.project_memory(memory)
+        return torch.softmax(query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5, dim=-1)

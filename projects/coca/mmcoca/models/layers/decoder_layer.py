@@ -1,0 +1,53 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The two kinds of decoder layers: unimodal (text alone) and multimodal (text and image)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .attention import CrossAttention, SelfAttention, SelfAttentionCache
+from .mlp import MLP
+
+
+class UnimodalLayer(nn.Module):
+    """Pre-norm causal self-attention and MLP, no cross-attention (paper section 3.2)."""
+
+    def __init__(self, dims: int, num_heads: int, mlp_dims: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.self_attention_norm = nn.LayerNorm(dims)
+        self.self_attention = SelfAttention(dims, num_heads)
+        self.mlp_norm = nn.LayerNorm(dims)
+        self.mlp = MLP(dims, mlp_dims, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, cache: SelfAttentionCache | None = None) -> Tensor:
+        """(B,T,D) -> (B,T,D)."""
+        x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache))
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class MultimodalLayer(UnimodalLayer):
+    """Self-attention, cross-attention to the image, one MLP (Table 1's parameter counts)."""
+
+    def __init__(
+        self,
+        dims: int,
+        num_heads: int,
+        mlp_dims: int,
+        dropout: float = 0.0,
+        memory_dims: int | None = None,
+    ) -> None:
+        super().__init__(dims, num_heads, mlp_dims, dropout)
+        self.cross_attention_norm = nn.LayerNorm(dims)
+        self.cross_attention = CrossAttention(dims, num_heads, memory_dims)
+
+    def forward(
+        self,
+        x: Tensor,
+        keys_values: tuple[Tensor, Tensor],
+        cache: SelfAttentionCache | None = None,
+    ) -> Tensor:
+        """(B,T,D) and the image's keys and values -> (B,T,D)."""
+        x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache))
+        x = x + self.dropout(self.cross_attention(self.cross_attention_norm(x), keys_values))
+        return x + self.mlp(self.mlp_norm(x))

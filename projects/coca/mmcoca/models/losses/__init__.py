@@ -1,0 +1,5 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from .captioning_loss import CaptioningLoss
+from .contrastive_loss import ContrastiveLoss
+
+__all__ = ['CaptioningLoss', 'ContrastiveLoss']

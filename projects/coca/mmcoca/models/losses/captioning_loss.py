@@ -1,0 +1,69 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The captioning loss: cross entropy of the next token."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from mmcoca.registry import MODELS
+
+
+def token_cross_entropy(
+    states: Tensor, output_weight: Tensor, targets: Tensor, label_smoothing: float = 0.0
+) -> Tensor:
+    """Summed cross entropy of states (T,D) with the output matrix (V,D) and targets (T,)."""
+    logits = F.linear(states, output_weight)
+    return F.cross_entropy(
+        logits.float(), targets, reduction='sum', label_smoothing=label_smoothing
+    )
+
+
+def chunked_token_cross_entropy(
+    states: Tensor,
+    output_weight: Tensor,
+    targets: Tensor,
+    label_smoothing: float = 0.0,
+    chunk_size: int = 4096,
+) -> Tensor:
+    """`token_cross_entropy` that holds the logits of `chunk_size` tokens at a time.
+
+    With several chunks each one's logits are computed again in the backward pass, so that memory
+    does not grow with the number of tokens.
+    """
+    if len(targets) <= chunk_size:
+        return token_cross_entropy(states, output_weight, targets, label_smoothing)
+    parts = [
+        checkpoint(
+            token_cross_entropy, chunk, output_weight, target, label_smoothing, use_reentrant=False
+        )
+        for chunk, target in zip(states.split(chunk_size), targets.split(chunk_size))
+    ]
+    return sum(parts)
+
+
+@MODELS.register_module()
+class CaptioningLoss(nn.Module):
+    """Mean cross entropy over the tokens that have a target (Eq. 3).
+
+    Args:
+        loss_weight: The paper's lambda_cap is 2.
+        label_smoothing: 0 in the paper.
+        chunk_size: Tokens whose logits are held at a time.
+    """
+
+    def __init__(
+        self, loss_weight: float = 2.0, label_smoothing: float = 0.0, chunk_size: int = 4096
+    ) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.label_smoothing = label_smoothing
+        self.chunk_size = chunk_size
+
+    def forward(self, states: Tensor, output_weight: Tensor, targets: Tensor) -> Tensor:
+        """States (T,D) of the valid positions, matrix (V,D), targets (T,) -> weighted scalar."""
+        total = chunked_token_cross_entropy(
+            states, output_weight, targets, self.label_smoothing, self.chunk_size
+        )
+        return self.loss_weight * total / len(targets)

@@ -1,0 +1,214 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Tokenizers: strings to the (B,L) token ids and lengths that the text decoder takes, and back."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import os
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from torch import Tensor
+
+from mmcoca.registry import TOKENIZER
+
+# Captions are short: threads inside the tokenizer cost more than they save, and would make the
+# library warn at each fork of a dataloader worker.
+os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
+
+
+class TextBatch(NamedTuple):
+    """Token ids (B,L), start and end included, padded to the longest text; lengths (B,)."""
+
+    token_ids: Tensor
+    lengths: Tensor
+
+    def to(self, device: torch.device) -> TextBatch:
+        """The same on another device."""
+        return TextBatch(self.token_ids.to(device), self.lengths.to(device))
+
+
+@TOKENIZER.register_module()
+class TextTokenizer:
+    """A tokenizer of the `tokenizers` library, from its JSON file.
+
+    Args:
+        vocab_file: What `Tokenizer.save` of that library wrote.
+        max_length: Most tokens of a text, start and end included; a longer text is cut and keeps
+            its end token.
+        start_token, end_token, pad_token: Names of these tokens in the file.
+
+    Raises FileNotFoundError without the file, ValueError for a file that is no tokenizer or lacks
+    one of the three tokens.
+    """
+
+    def __init__(
+        self,
+        vocab_file: str,
+        max_length: int = 64,
+        start_token: str = '<sos>',
+        end_token: str = '<eos>',
+        pad_token: str = '<pad>',
+    ) -> None:
+        if not os.path.isfile(vocab_file):
+            raise FileNotFoundError(f'tokenizer file {vocab_file} does not exist')
+        try:
+            tokenizer = Tokenizer.from_file(str(vocab_file))
+        except Exception as error:  # the library raises plain Exception
+            raise ValueError(f'{vocab_file} is not a tokenizer file: {error}') from error
+        self._set_up(tokenizer, str(vocab_file), max_length, start_token, end_token, pad_token)
+
+    def _set_up(
+        self,
+        tokenizer: Tokenizer,
+        source: str,
+        max_length: int,
+        start_token: str,
+        end_token: str,
+        pad_token: str,
+    ) -> None:
+        ids = [tokenizer.token_to_id(token) for token in (start_token, end_token, pad_token)]
+        for token, token_id in zip((start_token, end_token, pad_token), ids):
+            if token_id is None:
+                raise ValueError(f"{source} has no token '{token}'")
+        if max_length < 3:
+            raise ValueError(f'max_length {max_length} leaves no room between start and end token')
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.start_id, self.end_id, self.pad_id = ids
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids, V."""
+        return self.tokenizer.get_vocab_size()
+
+    def __call__(self, texts: Sequence[str]) -> TextBatch:
+        """Encode texts, padded to the batch's longest.
+
+        Raises TypeError for a text that is no string, ValueError for an empty one, naming its row.
+        """
+        for row, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f'text {row} of the batch is {type(text).__name__}, not a string')
+        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        rows = []
+        for row, encoding in enumerate(encodings):
+            if not encoding.ids:
+                raise ValueError(f'text {row} of the batch is empty: {texts[row]!r}')
+            content = encoding.ids[: self.max_length - 2]
+            rows.append([self.start_id, *content, self.end_id])
+        lengths = torch.tensor([len(row) for row in rows])
+        longest = int(lengths.max())
+        token_ids = torch.tensor([row + [self.pad_id] * (longest - len(row)) for row in rows])
+        return TextBatch(token_ids, lengths)
+
+    def decode(self, token_ids: Sequence[Sequence[int]] | Tensor) -> list[str]:
+        """Token ids (B,L) -> texts, each up to its first end token, without special tokens."""
+        rows = token_ids.tolist() if isinstance(token_ids, Tensor) else token_ids
+        contents = []
+        for row in rows:
+            row = list(row)
+            row = row[: row.index(self.end_id)] if self.end_id in row else row
+            contents.append([i for i in row if i not in (self.start_id, self.pad_id)])
+        return [text.strip() for text in self.tokenizer.decode_batch(contents)]
+
+
+def clean_clip_text(text: str) -> str:
+    """Repair broken Unicode and HTML entities, join white space: what CLIP does before its BPE."""
+    import ftfy
+
+    return ' '.join(html.unescape(html.unescape(ftfy.fix_text(text))).split())
+
+
+def find_clip_vocabulary() -> Path:
+    """CLIP's merges file inside the open_clip_torch distribution, which is not imported.
+
+    Raises FileNotFoundError when it is not installed.
+    """
+    try:
+        files = metadata.files('open_clip_torch') or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == 'bpe_simple_vocab_16e6.txt.gz':
+            return Path(file.locate())
+    raise FileNotFoundError(
+        "CLIP's vocabulary comes with open_clip_torch: pip install open_clip_torch, or name a "
+        'bpe_simple_vocab_16e6.txt.gz with merges_file'
+    )
+
+
+@TOKENIZER.register_module()
+class CLIPTokenizer(TextTokenizer):
+    """CLIP's byte-pair encoding of 49,408 tokens, with its start, end and pad (0) ids.
+
+    Args:
+        merges_file: CLIP's bpe_simple_vocab_16e6.txt.gz; None takes open_clip_torch's copy.
+        max_length: As in TextTokenizer.
+    """
+
+    def __init__(self, merges_file: str | None = None, max_length: int = 76) -> None:
+        path = Path(merges_file) if merges_file else find_clip_vocabulary()
+        if not path.is_file():
+            raise FileNotFoundError(f'merges file {path} does not exist')
+        with gzip.open(path, 'rt', encoding='utf-8') as file:
+            lines = file.read().split('\n')
+        # The first line is a header; CLIP uses as many merges as fill its 49,408 tokens.
+        merges = [tuple(line.split()) for line in lines[1 : 49152 - 256 - 2 + 1]]
+        alphabet = list(bytes_as_characters().values())
+        tokens = [*alphabet, *(c + '</w>' for c in alphabet), *(''.join(pair) for pair in merges)]
+        start_token, end_token = '<start_of_text>', '<end_of_text>'
+        tokens += [start_token, end_token]
+        tokenizer = Tokenizer(
+            models.BPE(
+                vocab={token: i for i, token in enumerate(tokens)},
+                merges=merges,
+                end_of_word_suffix='</w>',
+            )
+        )
+        tokenizer.normalizer = normalizers.Lowercase()
+        # Contractions, runs of letters, single digits, runs of anything else.
+        words = Regex(r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+""")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(words, behavior='removed', invert=True),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
+        tokenizer.decoder = decoders.BPEDecoder(suffix='</w>')
+        self._set_up(tokenizer, str(path), max_length, start_token, end_token, alphabet[0])
+
+    def __call__(self, texts: Sequence[str]) -> TextBatch:
+        """As TextTokenizer, after CLIP's cleaning of each string."""
+        return super().__call__(
+            [clean_clip_text(text) if isinstance(text, str) else text for text in texts]
+        )
+
+    def decode(self, token_ids: Sequence[Sequence[int]] | Tensor) -> list[str]:
+        """Token ids (B,L) -> lower-case texts; bytes that are no UTF-8 become U+FFFD."""
+        character_bytes = {c: b for b, c in bytes_as_characters().items()}
+        texts = super().decode(token_ids)
+        return [
+            b''.join(
+                bytes([character_bytes[c]]) if c in character_bytes else c.encode() for c in text
+            ).decode('utf-8', errors='replace')
+            for text in texts
+        ]
+
+
+def bytes_as_characters() -> dict[int, str]:
+    """A printable character for each byte, in the order of byte-level BPE vocabularies.
+
+    Printable Latin-1 bytes stand for themselves and come first; the others follow as the
+    characters from U+0100 on.
+    """
+    printable = [*range(ord('!'), ord('~') + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {
+        byte: chr(256 + i) for i, byte in enumerate(others)
+    }

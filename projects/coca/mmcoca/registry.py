@@ -1,0 +1,29 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Registries of mmcoca: children of MMEngine's, so that `type='mmcoca.Class'` is found from anywhere.
+
+MMEngine imports `mmcoca.registry` by itself when a config names the scope, and each registry imports
+its `locations` when something is first looked up in it: no `custom_imports` are needed.
+"""
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIMIZERS as MMENGINE_OPTIMIZERS
+from mmengine.registry import Registry
+from mmpretrain.registry import TOKENIZER as MMPRETRAIN_TOKENIZER
+
+MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmcoca', locations=['mmcoca.models'])
+TOKENIZER = Registry(
+    'tokenizer', parent=MMPRETRAIN_TOKENIZER, scope='mmcoca', locations=['mmcoca.models.text']
+)
+DATASETS = Registry(
+    'dataset', parent=MMENGINE_DATASETS, scope='mmcoca', locations=['mmcoca.datasets']
+)
+METRICS = Registry(
+    'metric', parent=MMENGINE_METRICS, scope='mmcoca', locations=['mmcoca.evaluation']
+)
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmcoca', locations=['mmcoca.engine'])
+OPTIMIZERS = Registry(
+    'optimizer', parent=MMENGINE_OPTIMIZERS, scope='mmcoca', locations=['mmcoca.engine']
+)

@@ -1,0 +1,498 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Make the default data set: 1,594 emoji concepts, each drawn by four artists, with captions.
+
+The drawings come from four npm packages whose versions and sha512 values are pinned below. What is
+written: COCO-caption files with their PNG images, a byte-level BPE tokenizer trained on the
+training captions, the attributions that the licences ask for, and a manifest.
+"""
+
+import argparse
+import base64
+import contextlib
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+try:
+    import resvg_py
+    from PIL import Image
+    from rich.console import Console
+    from rich.progress import track
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+except ImportError as error:
+    raise SystemExit(
+        f'error: {error}; install what this script needs with pip install "mmcoca[emoji]" '
+        'or pip install resvg-py tokenizers pillow rich'
+    ) from None
+
+DATASET = 'mmcoca emoji'  # by which a manifest is known as ours
+SEED = 0
+NUM_HELD_OUT = 160
+VOCAB_SIZE = 2048
+SPECIAL_TOKENS = ['<pad>', '<sos>', '<eos>']  # ids 0, 1, 2
+MAX_WORKERS = 8
+
+
+class Artist(NamedTuple):
+    name: str
+    credit: str
+    package: str
+    version: str
+    integrity: str  # as npm prints it
+    license: str
+    license_url: str
+    homepage: str
+
+    @property
+    def tarball(self) -> str:
+        return f'{self.package.lstrip("@").replace("/", "-")}-{self.version}.tgz'
+
+
+ARTISTS = (
+    Artist(
+        'openmoji',
+        'OpenMoji, the open-source emoji and icon project',
+        'openmoji',
+        '17.0.0',
+        'sha512-EBnYrNGdcdw+OSXmENeNE1yBNRu6tOraTmoOyUbJkTmvT/+XETp8RZLSJFzD3lrPc5N9CzsyPnRTk0Vp4UaI9w==',
+        'CC BY-SA 4.0',
+        'https://creativecommons.org/licenses/by-sa/4.0/',
+        'https://openmoji.org',
+    ),
+    Artist(
+        'noto',
+        'Noto Emoji by Google Inc',
+        '@iconify-json/noto',
+        '1.2.9',
+        'sha512-DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==',
+        'Apache-2.0',
+        'https://www.apache.org/licenses/LICENSE-2.0',
+        'https://github.com/googlefonts/noto-emoji',
+    ),
+    Artist(
+        'fluent-emoji-flat',
+        'Fluent Emoji Flat by Microsoft Corporation',
+        '@iconify-json/fluent-emoji-flat',
+        '1.2.6',
+        'sha512-RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==',
+        'MIT',
+        'https://github.com/microsoft/fluentui-emoji/blob/main/LICENSE',
+        'https://github.com/microsoft/fluentui-emoji',
+    ),
+    Artist(
+        'twemoji',
+        'Twemoji by Twitter, Inc and other contributors',
+        '@iconify-json/twemoji',
+        '1.2.5',
+        'sha512-uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==',
+        'CC BY 4.0',
+        'https://creativecommons.org/licenses/by/4.0/',
+        'https://github.com/jdecked/twemoji',
+    ),
+)
+
+
+class Split(NamedTuple):
+    artists: tuple[str, ...]
+    held_out: bool = False  # the held-out concepts in place of the training concepts
+    without_group: str | None = None
+
+
+SPLITS = {
+    'train': Split(('openmoji', 'noto', 'fluent-emoji-flat')),
+    'test_artist': Split(('twemoji',)),
+    'test_artist_without_flags': Split(('twemoji',), without_group='flags'),
+    'test_concept': Split(tuple(artist.name for artist in ARTISTS), held_out=True),
+    'train_dev': Split(('openmoji', 'fluent-emoji-flat')),
+    'val_dev': Split(('noto',)),
+}
+
+
+class ConverterError(Exception):
+    """A problem that the user can solve; its message is one line."""
+
+
+# Packages
+
+
+def fetch_tarballs(folder: Path) -> None:
+    """Download the four pinned packages into ``folder`` with the npm client."""
+    npm = shutil.which('npm')
+    if npm is None:
+        raise ConverterError('npm was not found: install Node.js, or name a folder by --npm-dir')
+    print(f'Fetching {len(ARTISTS)} packages with npm', flush=True)
+    packages = [f'{artist.package}@{artist.version}' for artist in ARTISTS]
+    command = [npm, 'pack', *packages, '--pack-destination', str(folder), '--json']
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    if done.returncode:
+        try:
+            reason = json.loads(done.stdout)['error']['summary'].strip().splitlines()[0]
+        except (ValueError, TypeError, KeyError, IndexError):
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            reason = lines[-1] if lines else f'exit code {done.returncode}'
+        raise ConverterError(f'npm failed: {reason}')
+
+
+def read_package(folder: Path, artist: Artist) -> dict[str, bytes]:
+    """Read the members that are needed, by name inside the package; nothing is unpacked to disk."""
+    path = folder / artist.tarball
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConverterError(f'{path} is missing: fetch it with npm pack') from None
+    integrity = 'sha512-' + base64.b64encode(hashlib.sha512(content).digest()).decode()
+    if integrity != artist.integrity:
+        raise ConverterError(
+            f'{path.name} is damaged or not the pinned package: '
+            f'expected {artist.integrity}, found {integrity}'
+        )
+    needed = re.compile(r'(icons|chars|data/openmoji)\.json|color/svg/.+\.svg|LICENSE.*')
+    members = {}
+    with tarfile.open(fileobj=io.BytesIO(content), mode='r:gz') as archive:
+        for member in archive:
+            name = member.name.removeprefix('package/')
+            if member.isfile() and needed.fullmatch(name):
+                members[name] = archive.extractfile(member).read()
+    return members
+
+
+# Join
+
+
+def concept_key(hexcode: str) -> str:
+    """Upper-case hex code without FE0F, the variation selector that the artists use differently."""
+    return '-'.join(part for part in hexcode.upper().split('-') if part != 'FE0F')
+
+
+def read_concepts(openmoji: dict[str, bytes]) -> dict[str, dict]:
+    """Map each concept's key to its openmoji.json entry, variants by skin tone left out."""
+    entries = json.loads(openmoji['data/openmoji.json'])
+    return {concept_key(entry['hexcode']): entry for entry in entries if not entry['skintone']}
+
+
+def openmoji_drawings(openmoji: dict[str, bytes]) -> dict[str, str]:
+    """Map each key to the text of its SVG file (all have a square view box)."""
+    return {
+        concept_key(Path(name).stem): content.decode()
+        for name, content in openmoji.items()
+        if name.startswith('color/svg/')
+    }
+
+
+def iconify_drawings(package: dict[str, bytes]) -> dict[str, str]:
+    """Map each key to an SVG with a square view box, the drawing in its centre.
+
+    chars.json names each icon once, and in the pinned versions never by an alias, so that no icon
+    needs the flips and rotations of Iconify's aliases.
+    """
+    icon_set = json.loads(package['icons.json'])
+    drawings = {}
+    for hexcode, name in json.loads(package['chars.json']).items():
+        icon = icon_set['icons'][name]
+        width = icon.get('width', icon_set['width'])
+        height = icon.get('height', icon_set['height'])
+        side = max(width, height)
+        drawings[concept_key(hexcode)] = (
+            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+            f'viewBox="{(width - side) / 2} {(height - side) / 2} {side} {side}">'
+            f'{icon["body"]}</svg>'
+        )
+    return drawings
+
+
+# Split
+
+
+def hold_out(keys: list[str]) -> set[str]:
+    """Choose the concepts that no model is trained on, from all keys in sorted order."""
+    return set(random.Random(SEED).sample(keys, NUM_HELD_OUT))
+
+
+def coco_captions(split: Split, concepts: dict[str, dict], size: int) -> dict:
+    """Make the COCO-caption content of one split; an image has the same id in every split."""
+    keys = sorted(concepts)
+    held_out = hold_out(keys)
+    names = [artist.name for artist in ARTISTS]
+    images, annotations = [], []
+    for concept_index, key in enumerate(keys):
+        entry = concepts[key]
+        if (key in held_out) != split.held_out or entry['group'] == split.without_group:
+            continue
+        labels = {
+            'caption': entry['annotation'],
+            'tags': [tag.strip() for tag in entry['tags'].split(',')],
+            'group': entry['group'],
+            'subgroup': entry['subgroups'],
+            'hexcode': key,
+        }
+        for artist_index, artist in enumerate(names):
+            if artist not in split.artists:
+                continue
+            image_id = concept_index * len(names) + artist_index + 1
+            file = {'file_name': f'{artist}/{key}.png', 'width': size, 'height': size}
+            images.append({'id': image_id, **file, 'license': artist_index + 1, 'artist': artist})
+            annotations.append({'id': image_id, 'image_id': image_id, **labels})
+    return {
+        'info': {'description': 'Emoji concepts drawn by four artists, see ATTRIBUTION.md'},
+        'licenses': [
+            {'id': i, 'name': artist.license, 'url': artist.license_url}
+            for i, artist in enumerate(ARTISTS, 1)
+        ],
+        'images': images,
+        'annotations': annotations,
+    }
+
+
+# Render
+
+
+def ignore_interrupt() -> None:
+    """Leave Ctrl-C to the parent process, which ends its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def render(job: tuple[str, int, Path]) -> None:
+    """Write one SVG with a square view box as an RGB PNG of (size, size) pixels on white."""
+    svg, size, path = job
+    png = resvg_py.svg_to_bytes(
+        svg_string=svg, width=size, height=size, background='white', skip_system_fonts=True
+    )
+    Image.open(io.BytesIO(png)).convert('RGB').save(path, compress_level=3)
+
+
+def render_all(jobs: list[tuple[str, int, Path]]) -> None:
+    """Render in parallel, under a progress bar."""
+    num_workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    with multiprocessing.Pool(num_workers, initializer=ignore_interrupt) as pool:
+        done = pool.imap_unordered(render, jobs, chunksize=16)
+        for _ in track(done, 'Rendering', total=len(jobs), console=Console(stderr=True)):
+            pass
+
+
+# Write
+
+
+def train_tokenizer(captions: set[str]) -> str:
+    """Train a byte-level BPE on distinct captions; returns the text of tokenizer.json."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCAB_SIZE,
+        special_tokens=SPECIAL_TOKENS,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sorted(captions), trainer)
+    return tokenizer.to_str(pretty=True)
+
+
+def attribution(size: int) -> str:
+    """Name each artist, licence, source and change, as the licences ask for."""
+    text = f"""# Attribution
+
+Changes: each SVG drawing was rendered to a PNG image of {size} x {size} pixels on white.
+The drawings that come by way of an @iconify-json package were cleaned up there.
+
+Captions, tags and groups, for the drawings of all artists, are those of OpenMoji.
+Share alike: who passes on OpenMoji's images, or the captions, tags and groups, changed or not,
+must do so under CC BY-SA 4.0 or a compatible licence.
+"""
+    for artist in ARTISTS:
+        text += f"""
+## {artist.name}
+
+- Author: {artist.credit}, {artist.homepage}
+- Licence: {artist.license}, {artist.license_url}
+- Source: npm package {artist.package}, version {artist.version}
+- Images: `images/{artist.name}`
+"""
+    return text
+
+
+def settings(size: int) -> dict:
+    """What decides the content of the set; the first part of its manifest."""
+    return {
+        'dataset': DATASET,
+        'packages': {a.package: {'version': a.version, 'integrity': a.integrity} for a in ARTISTS},
+        'size': size,
+        'seed': SEED,
+        'held_out_concepts': NUM_HELD_OUT,
+    }
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_json(path: Path, content: dict, indent: int | None = None) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=indent) + '\n', encoding='utf-8')
+
+
+def write_set(out: Path, packages: dict[str, dict[str, bytes]], size: int) -> dict:
+    """Write the whole set into the empty folder ``out``; returns the manifest."""
+    drawings = {
+        name: openmoji_drawings(members) if name == 'openmoji' else iconify_drawings(members)
+        for name, members in packages.items()
+    }
+    concepts = read_concepts(packages['openmoji'])
+    keys = sorted(set(concepts).intersection(*drawings.values()))
+    concepts = {key: concepts[key] for key in keys}
+
+    for name in drawings:
+        (out / 'images' / name).mkdir(parents=True)
+    render_all(
+        [
+            (drawings[name][key], size, out / 'images' / name / f'{key}.png')
+            for name in drawings
+            for key in keys
+        ]
+    )
+
+    splits = {name: coco_captions(split, concepts, size) for name, split in SPLITS.items()}
+    for name, content in splits.items():
+        write_json(out / 'annotations' / f'{name}.json', content)
+    captions = {annotation['caption'] for annotation in splits['train']['annotations']}
+    (out / 'tokenizer.json').write_text(train_tokenizer(captions), encoding='utf-8')
+    (out / 'ATTRIBUTION.md').write_text(attribution(size), encoding='utf-8')
+    (out / 'licenses').mkdir()
+    for name, members in packages.items():
+        for member in members:
+            if member.startswith('LICENSE'):
+                (out / 'licenses' / f'{name}-{member}').write_bytes(members[member])
+
+    files = sorted(p for p in out.rglob('*') if p.is_file() and p.suffix != '.png')
+    manifest = {
+        **settings(size),
+        'concepts': len(keys),
+        'images': len(keys) * len(ARTISTS),
+        'splits': {name: len(content['images']) for name, content in splits.items()},
+        'sha256': {path.relative_to(out).as_posix(): sha256(path) for path in files},
+    }
+    write_json(out / 'manifest.json', manifest, indent=2)
+    return manifest
+
+
+# Folders
+
+
+def is_complete(out: Path, size: int) -> bool:
+    """Whether ``out`` already holds the whole set; False where there is nothing yet.
+
+    Raises:
+        ConverterError: ``out`` holds anything else, which the user may want to keep.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    try:
+        manifest = json.loads((out / 'manifest.json').read_text(encoding='utf-8'))
+        files = manifest['sha256'].items() if manifest['dataset'] == DATASET else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        files = None
+    if files is None:
+        raise ConverterError(f'{out} exists and is no emoji set: choose another --out')
+    remedy = 'delete it or choose another --out'
+    for name, value in settings(size).items():
+        if manifest.get(name) != value:
+            raise ConverterError(f'{out} was made with another value of {name}: {remedy}')
+    for name, expected in files:
+        if not (out / name).is_file() or sha256(out / name) != expected:
+            raise ConverterError(f'{name} in {out} is missing or changed: {remedy}')
+    for split in SPLITS:
+        content = json.loads((out / 'annotations' / f'{split}.json').read_text(encoding='utf-8'))
+        for image in content['images']:
+            if not (out / 'images' / image['file_name']).is_file():
+                raise ConverterError(f'images/{image["file_name"]} in {out} is missing: {remedy}')
+    return True
+
+
+@contextlib.contextmanager
+def partial_folder(out: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``out`` that becomes ``out`` at the end, or goes on failure."""
+    partial = out.with_name(out.name + '.partial')
+    if partial.exists():
+        shutil.rmtree(partial)
+    new_parents = [parent for parent in partial.parents if not parent.exists()]
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if out.exists():
+            out.rmdir()  # is_complete saw that it is empty
+        partial.rename(out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        for parent in new_parents:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def convert(out: Path, size: int, npm_dir: Path | None) -> None:
+    """Make the set in ``out``, or do nothing where it is complete."""
+    if is_complete(out, size):
+        print(f'{out} is already complete')
+        return
+    with tempfile.TemporaryDirectory() as downloads:
+        if npm_dir is None:
+            npm_dir = Path(downloads)
+            fetch_tarballs(npm_dir)
+        packages = {artist.name: read_package(npm_dir, artist) for artist in ARTISTS}
+    with partial_folder(out) as partial:
+        manifest = write_set(partial, packages, size)
+    splits = ', '.join(f'{name} {count}' for name, count in manifest['splits'].items())
+    print(f'Wrote {manifest["images"]} images of {manifest["concepts"]} concepts to {out}')
+    print(f'Images per split: {splits}')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='Example: python tools/dataset_converters/emoji.py --out data/emoji',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--out', type=Path, required=True, help='folder to make, e.g. data/emoji')
+    parser.add_argument(
+        '--size', type=int, default=96, help='image side in pixels, 16 to 1024 (default: 96)'
+    )
+    parser.add_argument(
+        '--npm-dir',
+        type=Path,
+        help='folder with the four tarballs of npm pack, to work offline (default: call npm)',
+    )
+    args = parser.parse_args()
+    if not 16 <= args.size <= 1024:
+        parser.error(f'--size must be from 16 to 1024, not {args.size}')
+    return args
+
+
+def main() -> int:
+    args = parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill cleans up as Ctrl-C does
+    try:
+        convert(args.out.resolve(), args.size, args.npm_dir)
+    except (ConverterError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('interrupted: nothing was kept', file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

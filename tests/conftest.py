@@ -7,6 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
+
+from mmcoca.models import CoCa
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -28,3 +34,28 @@ def emoji_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f'data/emoji does not exist and {done.stderr.strip()}')
     assert done.returncode == 0, done.stderr
     return data
+
+
+@pytest.fixture(scope='session')
+def tiny_config(emoji_data: Path) -> Config:
+    """The tiny model's config over the default data, wherever that lies."""
+    cfg = Config.fromfile(REPOSITORY / 'configs' / 'coca' / 'coca_tiny_emoji.py')
+    cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.data_root = str(emoji_data)
+    return cfg
+
+
+@pytest.fixture
+def tiny_model(tiny_config: Config) -> CoCa:
+    """The tiny model with the weights of seed 0, in evaluation mode."""
+    torch.manual_seed(0)
+    init_default_scope('mmpretrain')
+    return MODELS.build(tiny_config.model).eval()
+
+
+@pytest.fixture
+def images(tiny_config: Config) -> torch.Tensor:
+    """Four images of noise, (4,3,H,W), as the data preprocessor leaves them."""
+    size = tiny_config.model.backbone.img_size
+    return torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))

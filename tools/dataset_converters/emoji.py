@@ -51,10 +51,14 @@ class Artist(NamedTuple):
     credit: str
     package: str
     version: str
-    integrity: str  # as npm prints it
+    sha512: str  # base64, what follows 'sha512-' in npm's integrity
     license: str
     license_url: str
     homepage: str
+
+    @property
+    def integrity(self) -> str:
+        return f'sha512-{self.sha512}'
 
     @property
     def tarball(self) -> str:
@@ -67,7 +71,7 @@ ARTISTS = (
         'OpenMoji, the open-source emoji and icon project',
         'openmoji',
         '17.0.0',
-        'sha512-EBnYrNGdcdw+OSXmENeNE1yBNRu6tOraTmoOyUbJkTmvT/+XETp8RZLSJFzD3lrPc5N9CzsyPnRTk0Vp4UaI9w==',
+        'EBnYrNGdcdw+OSXmENeNE1yBNRu6tOraTmoOyUbJkTmvT/+XETp8RZLSJFzD3lrPc5N9CzsyPnRTk0Vp4UaI9w==',
         'CC BY-SA 4.0',
         'https://creativecommons.org/licenses/by-sa/4.0/',
         'https://openmoji.org',
@@ -77,7 +81,7 @@ ARTISTS = (
         'Noto Emoji by Google Inc',
         '@iconify-json/noto',
         '1.2.9',
-        'sha512-DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==',
+        'DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==',
         'Apache-2.0',
         'https://www.apache.org/licenses/LICENSE-2.0',
         'https://github.com/googlefonts/noto-emoji',
@@ -87,7 +91,7 @@ ARTISTS = (
         'Fluent Emoji Flat by Microsoft Corporation',
         '@iconify-json/fluent-emoji-flat',
         '1.2.6',
-        'sha512-RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==',
+        'RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==',
         'MIT',
         'https://github.com/microsoft/fluentui-emoji/blob/main/LICENSE',
         'https://github.com/microsoft/fluentui-emoji',
@@ -97,7 +101,7 @@ ARTISTS = (
         'Twemoji by Twitter, Inc and other contributors',
         '@iconify-json/twemoji',
         '1.2.5',
-        'sha512-uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==',
+        'uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==',
         'CC BY 4.0',
         'https://creativecommons.org/licenses/by/4.0/',
         'https://github.com/jdecked/twemoji',

@@ -18,6 +18,7 @@ train_dataloader = dict(
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
     drop_last=True,
     dataset=dict(
         type='mmcoca.ImageTextDataset',
@@ -31,6 +32,7 @@ val_dataloader = dict(
     batch_size=256,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='default_collate'),
     dataset=dict(
         type='mmcoca.ImageTextDataset',
         data_root=data_root,

@@ -18,6 +18,7 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
+    collate_fn=dict(type='default_collate'),
     drop_last=True,
     dataset=dict(
         type='mmcoca.ImageTextDataset',
@@ -32,6 +33,7 @@ val_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='default_collate'),
     dataset=dict(
         type='mmcoca.ImageTextDataset',
         data_root='data/pairs',

@@ -1,0 +1,195 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+
+CAPTIONS = ['hot pepper', 'person: blond hair', 'cat', 'hot pepper']
+
+
+def samples_of(captions):
+    samples = [DataSample() for _ in captions]
+    for sample, caption in zip(samples, captions):
+        sample.set_field(caption, 'gt_caption')
+    return samples
+
+
+def parameters_without_gradient(model, loss):
+    model.zero_grad(set_to_none=True)
+    loss.backward(retain_graph=True)
+    return {
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.any()
+    }
+
+
+def test_gradients_reach_every_parameter(tiny_model, images):
+    losses = tiny_model(images, samples_of(CAPTIONS), mode='loss')
+    contrastive, captioning = losses['loss_contrastive'], losses['loss_captioning']
+    # Positions and rows of the token embedding that no caption uses have no gradient, but the
+    # parameters as a whole do.
+    assert parameters_without_gradient(tiny_model, contrastive + captioning) == set()
+    without = parameters_without_gradient(tiny_model, contrastive)
+    assert without and all(n.startswith(('text.multimodal', 'captioning_head')) for n in without)
+    without = parameters_without_gradient(tiny_model, captioning)
+    assert {n.split('.')[-1] for n in without if 'cls' in n} == {'cls_embedding', 'weight', 'bias'}
+    assert all(
+        n.startswith(('neck.contrastive_pooler', 'contrastive_head', 'text.unimodal.cls'))
+        for n in without
+    )
+
+
+def test_one_forward_serves_both_losses(tiny_model, images):
+    calls = []
+    for name in ('backbone', 'neck', 'text.unimodal', 'text.multimodal'):
+        tiny_model.get_submodule(name).register_forward_hook(
+            lambda *_, name=name: calls.append(name)
+        )
+    tiny_model(images, samples_of(CAPTIONS), mode='loss')
+    assert sorted(calls) == ['backbone', 'neck', 'text.multimodal', 'text.unimodal']
+
+
+def test_losses_do_not_depend_on_padding(tiny_model, images):
+    """The captioning loss of a batch is the token-weighted mean of its sentences' losses."""
+    tiny_model = tiny_model.double()
+    together = tiny_model(images.double(), samples_of(CAPTIONS), mode='loss')['loss_captioning']
+    total, count = 0.0, 0
+    for image, caption in zip(images.double(), CAPTIONS):
+        tokens = int(tiny_model.tokenizer([caption]).lengths) - 1
+        loss = tiny_model(image[None], samples_of([caption]), mode='loss')['loss_captioning']
+        total, count = total + loss * tokens, count + tokens
+    torch.testing.assert_close(together, total / count)
+
+
+def test_embeddings_are_normalised_and_equal_in_all_modes(tiny_model, images):
+    image_embeddings = tiny_model.encode_image(images)
+    text_embeddings = tiny_model.encode_text(CAPTIONS)
+    assert image_embeddings.shape == text_embeddings.shape
+    torch.testing.assert_close(image_embeddings.norm(dim=-1), torch.ones(4))
+    torch.testing.assert_close(text_embeddings.norm(dim=-1), torch.ones(4))
+    features = tiny_model(images, samples_of(CAPTIONS))
+    torch.testing.assert_close(features['image_feat'], image_embeddings)
+    torch.testing.assert_close(features['text_feat'], text_embeddings)
+    captions = [['hot pepper', 'cat'], 'person: blond hair', ['cat'], 'hot pepper']
+    predictions = tiny_model(images, samples_of(captions), mode='predict')
+    assert [len(sample.text_features) for sample in predictions] == [2, 1, 1, 1]
+    torch.testing.assert_close(torch.stack([s.image_feature for s in predictions]), image_embeddings)
+    torch.testing.assert_close(predictions[0].text_features, text_embeddings[[0, 2]])
+    assert [s.pred_caption for s in predictions] == tiny_model.generate(images)
+
+
+def test_predict_works_without_captions(tiny_model, images):
+    predictions = tiny_model(images, mode='predict')
+    assert all('pred_caption' in sample and 'text_features' not in sample for sample in predictions)
+
+
+def test_duplicate_captions_are_no_negatives(tiny_model, images):
+    def contrastive(captions):
+        return tiny_model(images, samples_of(captions), mode='loss')['loss_contrastive']
+
+    image, text = tiny_model.encode_image(images), tiny_model.encode_text(CAPTIONS)
+    logits = image @ text.T / 0.07
+    logits[0, 3] = logits[3, 0] = -torch.inf  # rows 0 and 3 share their caption
+    targets = torch.arange(4)
+    expected = torch.nn.functional.cross_entropy(logits, targets) / 2
+    expected += torch.nn.functional.cross_entropy(logits.T, targets) / 2
+    torch.testing.assert_close(contrastive(CAPTIONS), expected)
+
+
+@pytest.mark.parametrize('mode', ['cascade', 'parallel'])
+def test_pooler_arrangements(tiny_config, images, mode):
+    init_default_scope('mmpretrain')
+    cfg = tiny_config.model.to_dict()
+    cfg['neck']['mode'] = mode
+    model = MODELS.build(cfg)
+    global_tokens, regional_tokens = model.pool(images)
+    assert global_tokens.shape == (4, 1, cfg['text']['dims'])
+    assert regional_tokens.shape == (4, cfg['neck']['num_queries'], cfg['text']['dims'])
+    # In the cascade, what the caption queries learn reaches the contrastive query.
+    global_tokens.sum().backward()
+    queries = model.neck.captioning_pooler.queries
+    assert (queries.grad is not None) == (mode == 'cascade')
+
+
+def test_dual_encoder_and_encoder_decoder_are_configs(tiny_config, images):
+    init_default_scope('mmpretrain')
+    dual = tiny_config.model.to_dict()
+    del dual['captioning_head']
+    dual['text']['num_multimodal_layers'] = 0
+    model = MODELS.build(dual)
+    assert set(model(images, samples_of(CAPTIONS), mode='loss')) == {
+        'loss_contrastive',
+        'temperature',
+    }
+    assert 'pred_caption' not in model(images, mode='predict')[0]
+    with pytest.raises(ValueError, match='no captioning_head'):
+        model.generate(images)
+
+    captioner = tiny_config.model.to_dict()
+    del captioner['contrastive_head']
+    model = MODELS.build(captioner)
+    assert set(model(images, samples_of(CAPTIONS), mode='loss')) == {'loss_captioning'}
+    with pytest.raises(ValueError, match='no contrastive_head'):
+        model.encode_image(images)
+
+
+def test_single_encoder_under_mmpretrain_classifier(images, tiny_config):
+    init_default_scope('mmpretrain')
+    backbone = dict(tiny_config.model.backbone.to_dict(), out_type='avg_featmap')
+    width = backbone['arch']['embed_dims']
+    model = MODELS.build(
+        dict(
+            type='ImageClassifier',
+            backbone=backbone,
+            head=dict(type='LinearClsHead', num_classes=7, in_channels=width),
+        )
+    )
+    predictions = model(images, mode='predict')
+    assert [tuple(sample.pred_score.shape) for sample in predictions] == [(7,)] * 4
+
+
+def test_tied_embeddings_share_one_matrix(tiny_config, images):
+    init_default_scope('mmpretrain')
+    cfg = tiny_config.model.to_dict()
+    untied = sum(p.numel() for p in MODELS.build(cfg).parameters())
+    cfg['captioning_head']['tie_embeddings'] = True
+    model = MODELS.build(cfg)
+    saved = untied - sum(p.numel() for p in model.parameters())
+    assert saved == cfg['text']['vocab_size'] * cfg['text']['dims']
+    assert model.captioning_head.weight is model.text.unimodal.token_embedding.weight
+    model(images, samples_of(CAPTIONS), mode='loss')['loss_captioning'].backward()
+
+
+@pytest.mark.parametrize(
+    'change, numbers',
+    [
+        (dict(text=dict(dims=64)), ('128', '64')),
+        (dict(text=dict(vocab_size=1000)), ('2048', '1000')),
+        (dict(text=dict(max_length=10)), ('24', '10')),
+        (dict(text=dict(num_heads=5)), ('128', '5')),
+        (dict(backbone=dict(img_size=50, patch_size=8)), ('50', '8')),
+        (dict(neck=dict(mode='serial')), ('serial', 'cascade')),
+        (dict(text=dict(num_multimodal_layers=0)), ('num_multimodal_layers', '0')),
+    ],
+)
+def test_contradictions_are_named_when_building(tiny_config, change, numbers):
+    init_default_scope('mmpretrain')
+    cfg = tiny_config.model.to_dict()
+    for part, options in change.items():
+        cfg[part].update(options)
+    with pytest.raises(ValueError) as error:
+        MODELS.build(cfg)
+    assert all(number in str(error.value) for number in numbers)
+
+
+def test_unknown_mode_and_options(tiny_model, images):
+    with pytest.raises(ValueError, match='los'):
+        tiny_model(images, mode='los')
+    with pytest.raises(ValueError, match='num_beams=3'):
+        tiny_model.generate(images, num_beams=3)
+    with pytest.raises(ValueError, match='max_length 99'):
+        tiny_model.generate(images, max_length=99)
+    with pytest.raises(ValueError, match='min_length 9'):
+        tiny_model.generate(images, min_length=9, max_length=10)

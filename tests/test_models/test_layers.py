@@ -1,0 +1,51 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import pytest
+import torch
+from torch import nn
+
+from mmcoca.models import AttentionalPooler
+from mmcoca.models.layers import CrossAttention, SelfAttention, SelfAttentionCache
+
+
+def test_cached_self_attention_equals_plain():
+    torch.manual_seed(0)
+    attention = SelfAttention(16, 4).double()
+    x = torch.randn(3, 9, 16).double()
+    expected = attention(x)
+    cache = SelfAttentionCache(9)
+    parts = [attention(x[:, :4], cache)] + [attention(x[:, i, None], cache) for i in range(4, 9)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), expected)
+
+
+def test_attention_weights_are_those_that_forward_uses():
+    torch.manual_seed(0)
+    attention = CrossAttention(16, 4, memory_dims=24)
+    x, memory = torch.randn(2, 3, 16), torch.randn(2, 7, 24)
+    weights = attention.attention_weights(x, memory)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, 3))
+    _, value = attention.project_memory(memory)
+    expected = attention.proj((weights @ value).transpose(1, 2).flatten(-2))
+    torch.testing.assert_close(attention(x, attention.project_memory(memory)), expected)
+
+
+def test_pooler_equals_torch_attention():
+    torch.manual_seed(0)
+    pooler = AttentionalPooler(num_queries=5, dims=16, memory_dims=24, num_heads=4)
+    reference = nn.MultiheadAttention(16, 4, kdim=24, vdim=24, batch_first=True)
+    ours = pooler.attention
+    with torch.no_grad():
+        reference.q_proj_weight.copy_(ours.query.weight)
+        reference.k_proj_weight.copy_(ours.key_value.weight[:16])
+        reference.v_proj_weight.copy_(ours.key_value.weight[16:])
+        reference.in_proj_bias.copy_(torch.cat([ours.query.bias, ours.key_value.bias]))
+    reference.out_proj = ours.proj
+    memory = torch.randn(3, 7, 24)
+    queries = pooler.queries.expand(3, -1, -1)
+    expected, weights = reference(queries, memory, memory, average_attn_weights=False)
+    torch.testing.assert_close(pooler(memory), pooler.norm(expected))
+    torch.testing.assert_close(pooler.attention_weights(memory), weights)
+
+
+def test_heads_must_divide_the_width():
+    with pytest.raises(ValueError, match='width 16 .* 3 attention heads'):
+        SelfAttention(16, 3)

@@ -1,0 +1,110 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmcoca.models import CaptioningHead, CaptioningLoss, ContrastiveHead, ContrastiveLoss
+from mmcoca.models.losses.captioning_loss import chunked_token_cross_entropy
+
+
+@pytest.fixture
+def features():
+    generator = torch.Generator().manual_seed(0)
+    pair = torch.randn(2, 6, 16, generator=generator, dtype=torch.float32)
+    return F.normalize(pair, dim=-1)
+
+
+def brute_force(image, text, scale, groups):
+    """Both directions of Eq. 2, a scalar at a time."""
+    n = len(image)
+    similarity = [[scale * float(image[i] @ text[j]) for j in range(n)] for i in range(n)]
+    allowed = [[i == j or groups[i] != groups[j] for j in range(n)] for i in range(n)]
+    loss = [0.0, 0.0]
+    for i in range(n):
+        row = sum(math.exp(similarity[i][j]) for j in range(n) if allowed[i][j])
+        column = sum(math.exp(similarity[j][i]) for j in range(n) if allowed[j][i])
+        loss[0] -= math.log(math.exp(similarity[i][i]) / row) / n
+        loss[1] -= math.log(math.exp(similarity[i][i]) / column) / n
+    return loss
+
+
+@pytest.mark.parametrize('ignore_duplicates', [False, True])
+@pytest.mark.parametrize('directions, factor', [('mean', 0.5), ('sum', 1.0)])
+def test_contrastive_loss_equals_brute_force(features, directions, factor, ignore_duplicates):
+    groups = [0, 1, 2, 0, 0, 1]
+    loss = ContrastiveLoss(
+        loss_weight=3.0, directions=directions, ignore_duplicates=ignore_duplicates
+    )
+    value = loss(*features, torch.tensor(14.0), torch.tensor(groups))
+    expected = brute_force(*features, 14.0, groups if ignore_duplicates else range(6))
+    assert float(value) == pytest.approx(3.0 * factor * sum(expected), rel=1e-5)
+
+
+def test_contrastive_loss_rejects_unknown_directions():
+    with pytest.raises(ValueError, match='both'):
+        ContrastiveLoss(directions='both')
+
+
+def test_temperature_is_clamped_and_still_learns(features):
+    head = ContrastiveHead(loss=dict(type='mmcoca.ContrastiveLoss'), min_temperature=0.01)
+    with torch.no_grad():
+        head.logit_scale.fill_(9.0)
+    losses = head.loss(*features)
+    assert float(losses['temperature']) == pytest.approx(0.01)
+    losses['loss_contrastive'].backward()
+    assert head.logit_scale.grad.abs() > 0
+    assert float(head.logit_scale.detach()) == pytest.approx(math.log(100))
+
+
+def test_projections_map_both_modalities():
+    head = ContrastiveHead(loss=dict(type='mmcoca.ContrastiveLoss'), dims=16, embed_dims=8)
+    assert head.embed_image(torch.randn(3, 1, 16)).shape == (3, 8)
+    assert head.embed_text(torch.randn(3, 16)).shape == (3, 8)
+    with pytest.raises(ValueError, match='needs dims'):
+        ContrastiveHead(loss=dict(type='mmcoca.ContrastiveLoss'), embed_dims=8)
+
+
+@pytest.mark.parametrize('label_smoothing', [0.0, 0.1])
+def test_captioning_loss_is_the_mean_over_real_tokens(label_smoothing):
+    torch.manual_seed(0)
+    head = CaptioningHead(
+        loss=dict(
+            type='mmcoca.CaptioningLoss', loss_weight=2.0, label_smoothing=label_smoothing
+        ),
+        vocab_size=11,
+        dims=8,
+    )
+    token_ids = torch.tensor([[1, 5, 6, 2, 0], [1, 7, 2, 0, 0], [1, 8, 9, 10, 2]])
+    lengths = torch.tensor([4, 3, 5])
+    states = torch.randn(3, 4, 8)
+    loss = head.loss(states, token_ids, lengths)['loss_captioning']
+    total = 0.0
+    for row in range(3):
+        for position in range(int(lengths[row]) - 1):
+            log_probabilities = head(states[row, position]).log_softmax(-1)
+            target = token_ids[row, position + 1]
+            total -= (1 - label_smoothing) * log_probabilities[target]
+            total -= label_smoothing * log_probabilities.mean()
+    torch.testing.assert_close(loss, 2.0 * total / 9)
+
+
+def test_chunked_cross_entropy_equals_plain_with_gradients():
+    torch.manual_seed(0)
+    results = []
+    states, weight = torch.randn(23, 8).double(), torch.randn(13, 8).double()
+    targets = torch.randint(13, (23,))
+    for chunk_size in (1000, 5):
+        inputs = states.clone().requires_grad_(), weight.clone().requires_grad_()
+        loss = chunked_token_cross_entropy(*inputs, targets, 0.1, chunk_size)
+        loss.backward()
+        results.append((loss.detach(), inputs[0].grad, inputs[1].grad))
+    for plain, chunked in zip(*results):
+        torch.testing.assert_close(plain, chunked)
+
+
+def test_captioning_loss_alone():
+    states, weight, targets = torch.randn(5, 8), torch.randn(11, 8), torch.arange(5)
+    value = CaptioningLoss(loss_weight=1.0)(states, weight, targets)
+    torch.testing.assert_close(value, F.cross_entropy(states @ weight.T, targets))

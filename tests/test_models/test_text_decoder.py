@@ -1,0 +1,106 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import pytest
+import torch
+from torch import nn
+
+from mmcoca.models import DecoupledTextDecoder
+
+VOCABULARY, DIMS = 50, 32
+
+
+@pytest.fixture
+def decoder():
+    torch.manual_seed(0)
+    return DecoupledTextDecoder(VOCABULARY, DIMS, 4, 64, 2, 2, max_length=12).double().eval()
+
+
+@pytest.fixture
+def sentences():
+    generator = torch.Generator().manual_seed(1)
+    lengths = [3, 12, 7, 5]
+    return [torch.randint(VOCABULARY, (n,), generator=generator) for n in lengths]
+
+
+def padded(sentences):
+    lengths = torch.tensor([len(s) for s in sentences])
+    return nn.utils.rnn.pad_sequence(sentences, batch_first=True), lengths
+
+
+def reference_layer(layer, x, mask, memory=None):
+    """One layer through torch's own multi-head attention, with an explicit mask."""
+
+    def attend(attention, in_weights, in_bias, query, key, mask):
+        reference = nn.MultiheadAttention(DIMS, attention.num_heads, batch_first=True).double()
+        with torch.no_grad():
+            reference.in_proj_weight.copy_(in_weights)
+            reference.in_proj_bias.copy_(in_bias)
+        reference.out_proj = attention.proj
+        return reference(query, key, key, attn_mask=mask, need_weights=False)[0]
+
+    attention = layer.self_attention
+    normed = layer.self_attention_norm(x)
+    x = x + attend(attention, attention.qkv.weight, attention.qkv.bias, normed, normed, mask)
+    if memory is not None:
+        attention = layer.cross_attention
+        weights = torch.cat([attention.query.weight, attention.key_value.weight])
+        biases = torch.cat([attention.query.bias, attention.key_value.bias])
+        x = x + attend(attention, weights, biases, layer.cross_attention_norm(x), memory, None)
+    return x + layer.mlp(layer.mlp_norm(x))
+
+
+def test_batch_equals_each_sentence_alone(decoder, sentences):
+    """Brute force: each sentence unpadded, with the rule for each pair of positions spelled out."""
+    image_tokens = torch.randn(len(sentences), 6, DIMS, dtype=torch.double)
+    states, features = decoder.unimodal(*padded(sentences))
+    outputs = decoder.multimodal(states, image_tokens)
+    for row, sentence in enumerate(sentences):
+        n = len(sentence)
+        unimodal = decoder.unimodal
+        tokens = unimodal.token_embedding(sentence) + unimodal.position_embedding[:n]
+        x = torch.cat([tokens, unimodal.cls_embedding[None]])[None]
+        # Word i sees words 0..i; [CLS], the last, sees every word and itself.
+        forbidden = torch.tensor([[j > i for j in range(n + 1)] for i in range(n + 1)])
+        for layer in unimodal.layers:
+            x = reference_layer(layer, x, forbidden)
+        torch.testing.assert_close(features[row], unimodal.cls_norm(x[0, n]))
+        torch.testing.assert_close(states[row, :n], x[0, :n])
+        y, memory = x[:, :n], image_tokens[row, None]
+        for layer in decoder.multimodal.layers:
+            y = reference_layer(layer, y, forbidden[:n, :n], memory)
+        torch.testing.assert_close(outputs[row, :n], decoder.multimodal.norm(y[0]))
+
+
+def test_cls_sees_its_own_sentence_itself_and_no_padding(decoder, sentences):
+    token_ids, lengths = padded(sentences)
+    embedded = decoder.unimodal.token_embedding(token_ids).detach().requires_grad_()
+    decoder.unimodal.token_embedding = nn.Identity()
+    decoder.unimodal.embed = lambda _: embedded + decoder.unimodal.position_embedding
+    _, features = decoder.unimodal(token_ids, lengths)
+    for row, n in enumerate(lengths.tolist()):
+        (gradient,) = torch.autograd.grad(features[row, 0], embedded, retain_graph=True)
+        seen = gradient.abs().sum(-1) > 0
+        expected = torch.zeros_like(seen)
+        expected[row, :n] = True
+        assert torch.equal(seen, expected)
+        (gradient,) = torch.autograd.grad(
+            features[row, 0], decoder.unimodal.cls_embedding, retain_graph=True
+        )
+        assert gradient.abs().sum() > 0
+
+
+def test_word_sees_no_later_word_and_lower_half_no_image(decoder, sentences):
+    token_ids, lengths = padded(sentences)
+    image_tokens = torch.randn(4, 6, DIMS, dtype=torch.double)
+    states, _ = decoder.unimodal(token_ids, lengths)
+    outputs = decoder.multimodal(states, image_tokens)
+    changed = token_ids.clone()
+    changed[1, 8:] = (changed[1, 8:] + 1) % VOCABULARY
+    changed_states, _ = decoder.unimodal(changed, lengths)
+    changed_outputs = decoder.multimodal(changed_states, image_tokens)
+    torch.testing.assert_close(outputs[1, :8], changed_outputs[1, :8])
+    assert not torch.allclose(outputs[1, 8:], changed_outputs[1, 8:])
+
+
+def test_too_many_tokens_is_an_error(decoder):
+    with pytest.raises(ValueError, match='13 text tokens.* 12 positions'):
+        decoder.unimodal(torch.zeros(1, 13, dtype=torch.long), torch.tensor([13]))

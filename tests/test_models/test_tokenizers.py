@@ -1,0 +1,81 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import json
+
+import open_clip
+import pytest
+from mmpretrain.registry import TOKENIZER
+
+from mmcoca.models import CLIPTokenizer, TextTokenizer
+
+
+@pytest.fixture(scope='module')
+def captions(emoji_data):
+    annotations = json.loads((emoji_data / 'annotations' / 'train.json').read_text('utf-8'))
+    return sorted({annotation['caption'] for annotation in annotations['annotations']})
+
+
+@pytest.fixture
+def tokenizer(emoji_data):
+    return TextTokenizer(str(emoji_data / 'tokenizer.json'), max_length=24)
+
+
+def test_registered_in_mmpretrain(emoji_data):
+    cfg = dict(type='mmcoca.TextTokenizer', vocab_file=str(emoji_data / 'tokenizer.json'))
+    assert isinstance(TOKENIZER.build(cfg), TextTokenizer)
+
+
+def test_round_trip_of_every_caption(tokenizer, captions):
+    assert tokenizer.decode(tokenizer(captions).token_ids) == captions
+
+
+def test_padding_to_the_longest_of_the_batch(tokenizer):
+    token_ids, lengths = tokenizer(['cat', 'man with a very long and white beard'])
+    assert token_ids.shape == (2, int(lengths.max())) and lengths[0] < lengths[1] < 24
+    assert token_ids[0, 0] == tokenizer.start_id
+    assert token_ids[0, lengths[0] - 1] == tokenizer.end_id
+    assert (token_ids[0, lengths[0] :] == tokenizer.pad_id).all()
+    assert tokenizer(['cat']).token_ids.tolist() == [token_ids[0, : lengths[0]].tolist()]
+
+
+def test_long_text_is_cut_and_keeps_its_end(tokenizer):
+    token_ids, lengths = tokenizer(['cat ' * 100])
+    assert token_ids.shape == (1, 24) and lengths.tolist() == [24]
+    assert token_ids[0, -1] == tokenizer.end_id
+
+
+@pytest.mark.parametrize('text', ['', '   '])
+def test_empty_text_names_its_row(tokenizer, text):
+    if text == '':
+        with pytest.raises(ValueError, match='text 1 of the batch is empty'):
+            tokenizer(['cat', text])
+    with pytest.raises(ValueError, match='text 2 of the batch is empty'):
+        CLIPTokenizer()(['cat', 'dog', text])
+
+
+def test_text_that_is_no_string_names_its_row(tokenizer):
+    with pytest.raises(TypeError, match='text 1 of the batch is float'):
+        tokenizer(['cat', 3.5])
+
+
+def test_bad_files(tmp_path, emoji_data):
+    with pytest.raises(FileNotFoundError, match='nowhere.json'):
+        TextTokenizer('nowhere.json')
+    broken = tmp_path / 'broken.json'
+    broken.write_text('{"model": ')
+    with pytest.raises(ValueError, match='broken.json is not a tokenizer file'):
+        TextTokenizer(str(broken))
+    with pytest.raises(ValueError, match="no token '<s>'"):
+        TextTokenizer(str(emoji_data / 'tokenizer.json'), start_token='<s>')
+
+
+def test_clip_ids_equal_open_clip(captions):
+    odd = ['It’s a naïve “café” &amp; bar', "don't, they'll: 1,000 × $5.50 — 50%", 'smile 😀 a\tb\n c']
+    texts = captions + odd
+    ours, theirs = CLIPTokenizer(max_length=77), open_clip.get_tokenizer('ViT-B-32')
+    token_ids, lengths = ours(texts)
+    expected = theirs(texts, context_length=77)
+    for row, length in enumerate(lengths.tolist()):
+        assert token_ids[row, :length].tolist() == expected[row, :length].tolist(), texts[row]
+        assert length == 77 or not expected[row, length:].any()
+    assert (ours.start_id, ours.end_id, ours.pad_id, ours.vocab_size) == (49406, 49407, 0, 49408)
+    assert ours.decode(ours(['a photo of a 😀 Café']).token_ids) == ['a photo of a 😀 café']

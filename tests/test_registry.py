@@ -1,0 +1,52 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import subprocess
+import sys
+
+
+def run(code, *options):
+    return subprocess.run([sys.executable, *options, '-c', code], capture_output=True, text=True)
+
+
+def test_scoped_names_resolve_from_mmpretrain_without_custom_imports():
+    code = '''
+import sys
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import DATASETS, HOOKS, METRICS, MODELS, TOKENIZER, OPTIMIZERS
+assert 'mmcoca' not in sys.modules
+init_default_scope('mmpretrain')
+for name in ('CoCa', 'CoCaViT', 'TaskPoolers', 'DecoupledTextDecoder', 'ContrastiveHead',
+             'CaptioningHead', 'ContrastiveLoss', 'CaptioningLoss'):
+    assert MODELS.get('mmcoca.' + name).__name__ == name
+assert TOKENIZER.get('mmcoca.CLIPTokenizer')
+assert DATASETS.get('mmcoca.ImageTextDataset')
+assert METRICS.get('mmcoca.RetrievalMetric') and METRICS.get('mmcoca.CaptionMetric')
+assert HOOKS.get('mmcoca.ThroughputHook') and OPTIMIZERS.get('mmcoca.Adafactor')
+print(MODELS.build(dict(type='mmcoca.CoCaViT', arch='deit-tiny', img_size=32, patch_size=8)))
+'''
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith('CoCaViT(')
+
+
+def test_import_without_openmmlab_says_what_to_install():
+    code = '''
+import sys
+from importlib.machinery import PathFinder
+
+class Without:
+    """An environment in which the OpenMMLab packages are not installed."""
+
+    def find_spec(name, path=None, target=None):
+        if name.split('.')[0] in ('mmengine', 'mmcv', 'mmpretrain'):
+            return None
+        return PathFinder.find_spec(name, path, target)
+
+sys.meta_path[:] = [f for f in sys.meta_path if f is not PathFinder] + [Without]
+import mmcoca
+'''
+    done = run(code)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        'ImportError: mmcoca needs mmengine, mmcv, mmpretrain: pip install "mmcoca[onedl]" '
+        '(the maintained OpenMMLab packages)'
+    )

@@ -1,0 +1,161 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The two entry points, run as a user runs them: as programs, on the default data."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = REPOSITORY / 'configs' / 'coca' / 'coca_tiny_emoji.py'
+
+
+def run(tool, *args, check=True):
+    command = [sys.executable, REPOSITORY / 'tools' / tool, *args]
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, cwd=REPOSITORY, env=os.environ
+    )
+    assert not check or done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done
+
+
+def scalars(work_dir):
+    """Each line of the newest run's scalars."""
+    files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for line in files[-1].read_text().splitlines()]
+
+
+@pytest.fixture(scope='module')
+def options(emoji_data):
+    """A short run: 512 pairs to train on, 256 test images, two epochs."""
+    return [
+        '--cfg-options',
+        f'model.tokenizer.vocab_file={emoji_data / "tokenizer.json"}',
+        *(
+            f'{split}_dataloader.dataset.{key}={value}'
+            for split in ('train', 'val', 'test')
+            for key, value in (('data_root', emoji_data), ('indices', 256))
+        ),
+        'train_dataloader.dataset.indices=512',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'train_cfg.max_epochs=2',
+        'train_cfg.val_interval=1',
+        'default_hooks.logger.interval=1',
+    ]
+
+
+@pytest.fixture(scope='module')
+def trained(options, tmp_path_factory):
+    """The work directory of the short run."""
+    work_dir = tmp_path_factory.mktemp('trained')
+    run('train.py', CONFIG, '--work-dir', work_dir, *options)
+    return work_dir
+
+
+def test_test_gives_the_figures_of_the_evaluation_in_training(trained, options, tmp_path):
+    out = tmp_path / 'metrics.json'
+    args = ('--work-dir', tmp_path, '--out', out, '--out-item', 'metrics')
+    run('test.py', CONFIG, trained, *args, *options)
+    tested = json.loads(out.read_text())
+    in_training = [line for line in scalars(trained) if 'caption/CIDEr' in line][-1]
+    assert {
+        *(f'{way}/retrieval/Recall@{k}' for way in ('i2t', 't2i') for k in (1, 5, 10)),
+        *(f'caption/{name}' for name in ('BLEU-4', 'CIDEr', 'ROUGE-L', 'exact_match')),
+    } <= set(tested)
+    for name, value in tested.items():
+        assert in_training[name] == pytest.approx(value, abs=1e-4), name
+
+
+def test_resuming_continues_the_same_curve(trained, options, tmp_path):
+    resumed = tmp_path / 'resumed'
+    args = ('--work-dir', resumed, '--resume', trained / 'epoch_1.pth')
+    run('train.py', CONFIG, *args, *options)
+
+    def losses(work_dir):
+        return {line['step']: line['loss'] for line in scalars(work_dir) if 'loss' in line}
+
+    whole, second_half = losses(trained), losses(resumed)
+    steps = sorted(whole)
+    assert sorted(second_half) == steps[len(steps) // 2 :]
+    # Random augmentation differs after a resume, so the curves agree as curves, not to the digit:
+    # a run that had lost its weights or its optimizer would start at the first step's loss.
+    first = sum(whole[step] for step in steps[:3]) / 3
+    for step, loss in second_half.items():
+        assert abs(loss - whole[step]) < 0.15 * first
+    rates = {line['step']: line['lr'] for line in scalars(trained) if 'lr' in line}
+    for line in scalars(resumed):
+        if 'lr' in line:
+            assert line['lr'] == pytest.approx(rates[line['step']])
+
+
+def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
+    loader = 'train_dataloader'
+    run(
+        'train.py',
+        REPOSITORY / 'configs' / 'coca' / 'coca_base.py',
+        '--no-validate',
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        f'{loader}.dataset.data_root={emoji_data}',
+        f'{loader}.dataset.ann_file=annotations/train.json',
+        f'{loader}.batch_size=2',
+        f'{loader}.num_workers=0',
+        f'{loader}.persistent_workers=False',
+        'train_cfg.max_iters=2',
+        'default_hooks.logger.interval=1',
+        'default_hooks.checkpoint.interval=100',
+        'default_hooks.checkpoint.save_last=False',
+    )
+    lines = [line for line in scalars(tmp_path) if 'loss' in line]
+    assert [line['step'] for line in lines] == [1, 2]
+    # Twice the entropy of a uniform guess among 64,000 tokens is 22.
+    assert all(10 < line['loss_captioning'] < 40 for line in lines)
+    assert all(0.1 < line['loss_contrastive'] < 3 for line in lines)
+
+
+@pytest.mark.parametrize(
+    'tool, args, message',
+    [
+        ('train.py', ['nothing.py'], 'config file nothing.py does not exist'),
+        ('train.py', [CONFIG, '--resume', 'nothing.pth'], 'checkpoint nothing.pth does not exist'),
+        ('test.py', [CONFIG, 'nothing.pth'], 'checkpoint nothing.pth does not exist'),
+        (
+            'train.py',
+            [CONFIG, '--cfg-options', 'train_dataloader.dataset.ann_file=nothing.json'],
+            'nothing.json does not exist',
+        ),
+        (
+            'train.py',
+            [CONFIG, '--cfg-options', 'model.text.num_heads=5'],
+            'does not divide into 5 attention heads',
+        ),
+    ],
+)
+def test_mistakes_give_one_line(tool, args, message, options, tmp_path):
+    if '--cfg-options' in args:
+        args = args[:-2] + options + args[-1:]
+    done = run(tool, *args, '--work-dir', tmp_path, check=False)
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
+    assert len(errors) == 1 and message in errors[0]
+    assert 'Traceback' not in done.stderr
+
+
+def test_checkpoint_that_would_execute_code_is_refused(tmp_path):
+    class Payload:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / 'executed',))
+
+    for name, save in (('zip.pth', torch.save), ('raw.pth', lambda o, p: p.write_bytes(pickle.dumps(o)))):
+        save(dict(state_dict=Payload()), tmp_path / name)
+        done = run('test.py', CONFIG, tmp_path / name, '--work-dir', tmp_path, check=False)
+        assert done.returncode == 1
+        assert f'{name} is refused' in done.stderr and 'Traceback' not in done.stderr
+        assert not (tmp_path / 'executed').exists()

@@ -7,7 +7,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         bias_decay_mult=0.0,
-        flat_decay_mult=0.0,
+        custom_keys=dict(logit_scale=dict(decay_mult=0.0), embed=dict(decay_mult=0.0)),
     ),
     clip_grad=dict(max_norm=1.0),
 )

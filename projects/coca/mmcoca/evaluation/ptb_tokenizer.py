@@ -19,12 +19,12 @@ _LETTER = (
     'A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u037d\u037f-\u0386\u0388-\u05bd\u05bf'
     '\u05c1\u05c2\u05c4\u05c5\u05c7-\u05f2\u0615-\u061a\u0620-\u0669\u066e-\u06d3\u06d5-\u06ff'
     '\u070f-\u07f5\u0900-\u0963\u0966-\u0e3e\u0e40-\u0e4e\u0e50-\u1fbc\u1fbe-\u1fff'
-    '\u3005-\u3007\u3031-\u30fa\u30fc-\ud7ff\uf900-\ufdff\ufe70-\ufefc\uff10-\uff19\uff21-\uff3a'
+    '\u3005-\u3007\u3031-\u3035\u3041-\u30fa\u30fc-\u31ff\u3400-\ud7ff\uf900-\ufdff\ufe70-\ufefc\uff10-\uff19\uff21-\uff3a'
     '\uff41-\uff5a\uff66-\uffdc'
 )
 _SYMBOL = (
     r'!-/:-@\[-`{-~\u00a1-\u00ac\u00ae-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2013-\u2023'
-    r'\u2026\u2030-\u2044\u2070-\u208e\u20a0\u20a4\u20ac\u2100-\u214f\u2153-\u215e\u2190-\u2bff'
+    r'\u2026\u2030-\u203b\u203e-\u2044\u2070-\u208e\u20a0\u20a4\u20ac\u2100-\u214f\u2153-\u215e\u2190-\u2bff'
     r'\u3001\u3002\u3012\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\uffe6'
 )
 
@@ -39,7 +39,7 @@ _ABBREVIATIONS = (
 ).replace(' ', '|')
 _CAPITALISED_ABBREVIATIONS = 'ark|az|del|ill|la|mass|miss|ore|pa|ph|tex|wash'
 _NUMBER_ABBREVIATIONS = 'art|ca|figs?|nos?|op|pp|prop'
-# The period after a single letter is not part of it where one of these starts the next sentence.
+# The period after a single letter is not part of it where the caption ends or one of these follows.
 _SENTENCE_STARTS = (
     'a about according additionally after an as at but earlier he her here however if in it last many '
     'more now once one other our she since so some such that the their then there these they this we '
@@ -51,8 +51,8 @@ _END = f'(?!{_ALNUM})'  # the end of a word
 _CLITIC = f'(?i:ll|re|ve|[sdm]){_END}'
 # A short prefix as in O'Neill, d'Art, L'Oreal.
 _PREFIX = f"(?:[A-HJ-XZdlno]['’‘](?!{_CLITIC})(?=[{_LETTER}]{_ALNUM}))?"
-_WORD = rf'{_PREFIX}{_ALNUM}+(?:[-‐‑]{_PREFIX}{_ALNUM}+)*'
-_ASCII_WORD = '[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*'
+_WORD = rf'{_PREFIX}{_ALNUM}+(?:(?:_|[-‐‑]{_PREFIX}){_ALNUM}+)*'
+_SLASHABLE = '[A-Za-z0-9]+(?:-[A-Za-z]+)*'
 
 # The kinds of token; the first one that matches wins, so the longer forms stand first.
 _TOKEN = re.compile(
@@ -62,7 +62,7 @@ _TOKEN = re.compile(
     # markup, web and mail addresses, user names, hash tags
     | </?[A-Za-z][\w.:@-]*(?:[ ]+[A-Za-z][\w.:-]*(?:="[^"]*"|='[^']*')?)*[ ]?/?>
     | <[!?][^<>]+>
-    | https?://[^\s<>"|()]+[^\s<>"|().,!?-]
+    | (?i:https?)://[^\s<>"|()]+[^\s<>"|().,!?-]
     | www\.[\w-]+(?:\.[\w-]+)*(?:/[^\s<>"|()]+[^\s<>"|().,!?-])?
     | [A-Za-z]\w*(?:\.[A-Za-z]\w*)*\.(?:com|net|org|edu)/[^\s<>"|()]+[^\s<>"|().,!?-]
     | [A-Za-z0-9][\w.-]*@[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?
@@ -74,7 +74,7 @@ _TOKEN = re.compile(
     # telephone numbers and mixed fractions, with their blanks
     | \([0-9]{{3}}\)[ \xa0]?[0-9]{{3}}[- \xa0]?[0-9]{{4}}
     | [0-9]{{3}}[ \xa0][0-9]{{3}}[ \xa0][0-9]{{4}}{_END}
-    | [0-9]{{1,4}}[ \xa0][0-9]{{1,4}}/[0-9]{{1,4}}(?![0-9])
+    | [0-9]{{1,4}}[- \xa0][0-9]{{1,4}}/[0-9]{{1,4}}(?![0-9])
     # contractions and other words with apostrophes
     | [A-Za-z]*[A-MO-Za-mo-z](?=[nN]['’‘`][tT])
     | [nN]['’‘`][tT]{_END}
@@ -84,45 +84,47 @@ _TOKEN = re.compile(
     | (?i:s['’]mores|(?:cap['’]n|li['’]l|nat['’]l){_END}|(?:ol|dunkin|somethin)['’])
     | [A-Za-z]+[AEIOUYaeiouy]['’‘](?!{_CLITIC}|[nN]{_END})[aeiouA-Z][A-Za-z]*
     | [Oo]['’‘][Oo]{_END}
+    | (?:[YyJj]|[DdLl](?=['’][{_LETTER}]{_END}))['’](?!{_CLITIC})(?=[{_LETTER}])
     # names with symbols
-    | [A-Z]+(?:&(?:amp;)?[A-Z]+)+
+    | [A-Z]+(?:[&+][A-Z]+)+
     | [A-Z]+(?=\$)\$
     | [Cc]\+\+|[CcFf]\#
     # acronyms and abbreviations
     | (?:{_ALNUM}+-)*[A-Za-z](?:\.[A-Za-z])+\.{_END}(?:-{_ALNUM}+)*
-    | Ph\.D\.
+    | (?i:ph\.d)\.
     | [{_LETTER}]{_ALNUM}*(?:[.!?][{_LETTER}]{_ALNUM}*)+(?:-{_ALNUM}+)*
     | (?:(?i:{_ABBREVIATIONS})|(?=[A-Z])(?i:{_CAPITALISED_ABBREVIATIONS}))\.(?:-{_ALNUM}+)*
     | (?i:{_NUMBER_ABBREVIATIONS})\.(?=\s*[0-9])
-    | [A-Za-z]\.(?!\s+(?=[A-Z])(?i:{_SENTENCE_STARTS}){_END})(?:-{_ALNUM}+)*
+    | [A-Za-z]\.(?!\s*$|\s+(?=[A-Z])(?i:{_SENTENCE_STARTS}){_END})(?:-{_ALNUM}+)*
     | {_WORD}\.(?=[,;:])
     # numbers and other words
     | [0-9]+(?:[.,:][0-9]+)+(?:-{_ALNUM}+)*
-    | {_ASCII_WORD}(?:/{_ASCII_WORD}){{1,2}}
-    | {_ALNUM}+(?:_{_ALNUM}+)+
+    | {_SLASHABLE}(?:/{_SLASHABLE}){{1,2}}
     | {_WORD}
-    | [DdJjLlYy]['’](?=[{_LETTER}])
     # runs of punctuation, signed numbers, single symbols
     | -{{2,}}|\.{{3,}}|[!?]{{2,}}|\*+|\#+|_+|@+|<<|>>
     | [-+]?[.,:]?[0-9]+(?:[.,:][0-9]+)*
-    | &(?:amp|lt|gt|quot|apos|nbsp|mdash|ndash|\#[0-9]+);
+    | &(?:lt|gt|mdash|ndash|\#[0-9]+);
     | [{_SYMBOL}]
     """,
     re.VERBOSE,
 )
 
-_DROPPED = [*'.?!,:;-\'"`“”«»‘’‹›‛–—―…', '&quot;', '&apos;', '&nbsp;', '&mdash;', '&ndash;']
+_DROPPED = [*'.?!,:;-\'"`“”«»‘’‹›‛–—―…', '&mdash;', '&ndash;']
 _REWRITTEN = {
     **dict.fromkeys(_DROPPED, ''),
     **{'(': '-lrb-', ')': '-rrb-', '[': '-lsb-', ']': '-rsb-', '{': '-lcb-', '}': '-rcb-'},
     **{'£': '#', '€': '$', '¤': '$', '₠': '$', '¢': 'cents'},
     **{'¼': '1/4', '½': '1/2', '¾': '3/4', '⅓': '1/3', '⅔': '2/3'},
-    **{'&amp;': '&', '&lt;': '<', '&gt;': '>'},
+    **{'&lt;': '<', '&gt;': '>'},
     **{'cannot': 'can not', 'gonna': 'gon na', 'gotta': 'got ta', 'wanna': 'wan na'},
     **{'lemme': 'lem me', 'gimme': 'gim me', 'n’t': "n't", 'n‘t': 'n`t'},
     **{f'’{ending}': f"'{ending}" for ending in ('s', 'd', 'm', 'll', 're', 've')},
 }
-# Inside telephone numbers, text faces, markup and names such as AT&amp;T.
+# Named characters that stand for themselves; a soft hyphen vanishes.
+_ENTITIES = {'&amp;': '&', '&quot;': '"', '&apos;': "'", '&nbsp;': ' ', '\xad': ''}
+_ENTITY = re.compile('|'.join(_ENTITIES))
+# Inside telephone numbers, text faces and markup.
 _INNER = str.maketrans({'(': '-lrb-', ')': '-rrb-', ' ': '\xa0'})
 
 
@@ -135,7 +137,7 @@ def _rewrite(token: str) -> str:
         return token
     if set(token) == {'.'} or token in ('--', '---', '----'):
         return ''
-    return token.translate(_INNER).replace('&amp;', '&')
+    return token.translate(_INNER)
 
 
 def tokenize_captions(captions: Iterable[str]) -> list[str]:
@@ -144,7 +146,8 @@ def tokenize_captions(captions: Iterable[str]) -> list[str]:
     This is the form that pycocoevalcap's scorers take: `"A man's dog, isn't it?"` becomes
     `"a man 's dog is n't it"`. A caption without any token becomes `''`.
     """
-    return [
-        ' '.join(filter(None, map(_rewrite, _TOKEN.findall(caption.replace('\xad', '')))))
-        for caption in captions
-    ]
+    tokenized = []
+    for caption in captions:
+        caption = _ENTITY.sub(lambda match: _ENTITIES[match[0]], caption)
+        tokenized.append(' '.join(filter(None, map(_rewrite, _TOKEN.findall(caption)))))
+    return tokenized

@@ -1,0 +1,12 @@
+# CoCa-Large: Table 1 of the paper; the recipe is CoCa-Base's.
+_base_ = 'coca_base.py'
+dims = 1024
+num_heads = 16
+mlp_dims = 4096
+
+model = dict(
+    backbone=dict(arch='large'),
+    neck=dict(dims=dims, memory_dims=dims, num_heads=num_heads),
+    text=dict(dims=dims, num_heads=num_heads, mlp_dims=mlp_dims),
+    captioning_head=dict(dims=dims),
+)

@@ -10,6 +10,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIMIZERS as MMENGINE_OPTIMIZERS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 from mmpretrain.registry import TOKENIZER as MMPRETRAIN_TOKENIZER
 
@@ -19,6 +20,9 @@ TOKENIZER = Registry(
 )
 DATASETS = Registry(
     'dataset', parent=MMENGINE_DATASETS, scope='mmcoca', locations=['mmcoca.datasets']
+)
+TRANSFORMS = Registry(
+    'transform', parent=MMENGINE_TRANSFORMS, scope='mmcoca', locations=['mmcoca.datasets']
 )
 METRICS = Registry(
     'metric', parent=MMENGINE_METRICS, scope='mmcoca', locations=['mmcoca.evaluation']

@@ -1,0 +1,44 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Cropping of drawings to what is drawn."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmcoca.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class CropToContent(BaseTransform):
+    """Crop `img` (H,W,3) to a square around its content, since artists leave different margins.
+
+    Args:
+        background: Value of the background, 0..255, in all channels.
+        tolerance: A pixel is content if a channel differs from the background by more.
+        margin: Background added on each side, as a fraction of the content's longer side.
+
+    An image without content stays as it is.
+    """
+
+    def __init__(self, background: int = 255, tolerance: int = 7, margin: float = 0.045) -> None:
+        self.background = background
+        self.tolerance = tolerance
+        self.margin = margin
+
+    def transform(self, results: dict) -> dict:
+        """Replace `img` and `img_shape`."""
+        image = results['img']
+        lowest, highest = self.background - self.tolerance, self.background + self.tolerance
+        is_background = cv2.inRange(image, (lowest,) * 3, (highest,) * 3)
+        left, top, width, height = cv2.boundingRect(cv2.bitwise_not(is_background))
+        if width == 0:
+            return results
+        longer = max(width, height)
+        side = longer + 2 * round(self.margin * longer)
+        square = np.full((side, side, image.shape[2]), self.background, image.dtype)
+        y, x = (side - height) // 2, (side - width) // 2
+        square[y : y + height, x : x + width] = image[top : top + height, left : left + width]
+        results['img'], results['img_shape'] = square, square.shape[:2]
+        return results

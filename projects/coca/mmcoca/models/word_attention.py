@@ -1,0 +1,67 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Where in the image a model looks for each token of a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import torch
+from torch import Tensor
+
+from .coca import CoCa
+from .text import TextTokenizer
+
+
+@torch.no_grad()
+def word_attention(model: CoCa, images: Tensor, captions: Sequence[str]) -> list[Tensor]:
+    """Images (B,3,H,W) and a caption each -> each caption's attention (T,N), rows sum to 1.
+
+    Row t is about the t-th of the T tokens between start and end, so it is taken at the position
+    that predicts it, one earlier: the multimodal layers' cross-attention to the Q caption queries,
+    times the captioning pooler's attention to the N image tokens, each a mean over heads and the
+    former over layers.
+
+    Raises ValueError for a model without multimodal layers.
+    """
+    if model.text.multimodal is None:
+        raise ValueError('word attention needs num_multimodal_layers > 0, but it is 0')
+    texts = model.tokenize(captions)
+    image_tokens = model.backbone(images)[-1]
+    queries = model.neck.captioning_pooler(image_tokens)
+    token_states, _ = model.text.unimodal(*texts)
+    attentions = [layer.cross_attention for layer in model.text.multimodal.layers]
+    inputs = []  # of each layer's cross-attention: (B,L,D)
+    with ExitStack() as hooks:
+        for attention in attentions:
+            hooks.enter_context(
+                attention.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+            )
+        model.text.multimodal(token_states, queries)
+    over_queries = torch.stack(
+        [attention.attention_weights(x, queries) for attention, x in zip(attentions, inputs)]
+    ).mean(dim=(0, 2))  # (layers,B,heads,L,Q) -> (B,L,Q)
+    over_patches = model.neck.captioning_pooler.attention_weights(image_tokens).mean(dim=1)
+    weights = over_queries @ over_patches
+    return [row[: length - 2] for row, length in zip(weights, texts.lengths)]
+
+
+def average_words(
+    tokenizer: TextTokenizer, caption: str, token_attention: Tensor
+) -> tuple[list[str], Tensor]:
+    """A caption's words, split at white space, and the mean attention (words,N) of their tokens.
+
+    Args:
+        token_attention: (T,N) of this caption from `word_attention`.
+    """
+    token_ids = tokenizer([caption]).token_ids[0, 1:-1].tolist()
+    prefixes = [token_ids[:end] for end in range(1, len(token_ids) + 1)]
+    # A token that is only white space belongs to the word which that white space begins.
+    words_so_far = [
+        len(f'{text}.'.split()) for text in tokenizer.tokenizer.decode_batch(prefixes)
+    ]
+    starts = [t for t in range(len(token_ids)) if t == 0 or words_so_far[t] > words_so_far[t - 1]]
+    ends = [*starts[1:], len(token_ids)]
+    words = tokenizer.decode([token_ids[start:end] for start, end in zip(starts, ends)])
+    means = [token_attention[start:end].mean(dim=0) for start, end in zip(starts, ends)]
+    return words, torch.stack(means)

@@ -58,4 +58,5 @@ def test_base_recipe_is_the_papers():
     assert not cfg.model.contrastive_head.loss.get('ignore_duplicates', False)
     assert cfg.model.neck.mode == 'cascade' and cfg.model.neck.num_queries == 256
     optimizer = cfg.optim_wrapper.optimizer
-    assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('mmcoca.Adafactor', 8e-4, 0.01)
+    assert (optimizer.type, optimizer.lr,
+            optimizer.weight_decay) == ('mmcoca.Adafactor', 8e-4, 0.01)

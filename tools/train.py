@@ -40,7 +40,9 @@ def parse_args() -> argparse.Namespace:
         help="scale the learning rate by batch size over the config's base batch size",
     )
     parser.add_argument(
-        '--no-persistent-workers', action='store_true', help='start loading workers anew each epoch'
+        '--no-persistent-workers',
+        action='store_true',
+        help='start loading workers anew each epoch'
     )
     return parser.parse_args()
 

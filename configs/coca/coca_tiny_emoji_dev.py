@@ -6,6 +6,4 @@ train_dataloader = dict(dataset=dict(ann_file='annotations/train_dev.json'))
 val_dataloader = dict(dataset=dict(ann_file='annotations/val_dev.json'))
 test_dataloader = val_dataloader
 # Here the best checkpoint may be kept: the validation set is no test set.
-default_hooks = dict(
-    checkpoint=dict(save_best='i2t/retrieval/Recall@1', rule='greater'),
-)
+default_hooks = dict(checkpoint=dict(save_best='i2t/retrieval/Recall@1', rule='greater'))

@@ -15,9 +15,7 @@ def test_paper_schedule_warms_up_and_decays_to_zero():
     cfg = Config.fromfile(CONFIG)
     layer = torch.nn.Linear(32, 32)
     wrapper = build_optim_wrapper(layer, cfg.optim_wrapper)
-    schedulers = [
-        PARAM_SCHEDULERS.build(dict(s, optimizer=wrapper)) for s in cfg.param_scheduler
-    ]
+    schedulers = [PARAM_SCHEDULERS.build(dict(s, optimizer=wrapper)) for s in cfg.param_scheduler]
     rates = []
     for _ in range(0, cfg.max_iters):
         rates.append(wrapper.optimizer.param_groups[0]['lr'])

@@ -44,9 +44,8 @@ def test_gradients_reach_every_parameter(tiny_model, images):
 def test_one_forward_serves_both_losses(tiny_model, images):
     calls = []
     for name in ('backbone', 'neck', 'text.unimodal', 'text.multimodal'):
-        tiny_model.get_submodule(name).register_forward_hook(
-            lambda *_, name=name: calls.append(name)
-        )
+        module = tiny_model.get_submodule(name)
+        module.register_forward_hook(lambda *_, name=name: calls.append(name))
     tiny_model(images, samples_of(CAPTIONS), mode='loss')
     assert sorted(calls) == ['backbone', 'neck', 'text.multimodal', 'text.unimodal']
 
@@ -75,7 +74,9 @@ def test_embeddings_are_normalised_and_equal_in_all_modes(tiny_model, images):
     captions = [['hot pepper', 'cat'], 'person: blond hair', ['cat'], 'hot pepper']
     predictions = tiny_model(images, samples_of(captions), mode='predict')
     assert [len(sample.text_features) for sample in predictions] == [2, 1, 1, 1]
-    torch.testing.assert_close(torch.stack([s.image_feature for s in predictions]), image_embeddings)
+    torch.testing.assert_close(
+        torch.stack([s.image_feature for s in predictions]), image_embeddings
+    )
     torch.testing.assert_close(predictions[0].text_features, text_embeddings[[0, 2]])
     assert [s.pred_caption for s in predictions] == tiny_model.generate(images)
 
@@ -86,6 +87,7 @@ def test_predict_works_without_captions(tiny_model, images):
 
 
 def test_duplicate_captions_are_no_negatives(tiny_model, images):
+
     def contrastive(captions):
         return tiny_model(images, samples_of(captions), mode='loss')['loss_contrastive']
 
@@ -147,7 +149,7 @@ def test_single_encoder_under_mmpretrain_classifier(images, tiny_config):
         )
     )
     predictions = model(images, mode='predict')
-    assert [tuple(sample.pred_score.shape) for sample in predictions] == [(7,)] * 4
+    assert [tuple(sample.pred_score.shape) for sample in predictions] == [(7, )] * 4
 
 
 def test_tied_embeddings_share_one_matrix(tiny_config, images):

@@ -29,14 +29,16 @@ def test_cached_batch_equals_plain_decoding_of_each_image(tiny_model, images):
     # An untrained model ends no caption: make the end token likely, so that rows end at
     # different times.
     tiny_model.captioning_head.weight[tiny_model.tokenizer.end_id] *= 3
-    regional_tokens = tiny_model.pool(images.double().repeat(4, 1, 1, 1) * torch.arange(1, 17).view(-1, 1, 1, 1))[1]
+    regional_tokens = tiny_model.pool(
+        images.double().repeat(4, 1, 1, 1) * torch.arange(1, 17).view(-1, 1, 1, 1)
+    )[1]
     lengths = set()
     for options in (dict(min_length=0, max_length=24), dict(min_length=5, max_length=9)):
         token_ids = decode(tiny_model, regional_tokens, **options)
         for row in range(len(regional_tokens)):
             expected = plain_greedy(tiny_model, regional_tokens[row, None], **options)
-            assert token_ids[row, : len(expected)].tolist() == expected
-            assert (token_ids[row, len(expected) :] == tiny_model.tokenizer.pad_id).all()
+            assert token_ids[row, :len(expected)].tolist() == expected
+            assert (token_ids[row, len(expected):] == tiny_model.tokenizer.pad_id).all()
             lengths.add(len(expected))
     assert len(lengths) > 1  # else the test would not see rows leave the batch
 

@@ -70,9 +70,7 @@ def test_projections_map_both_modalities():
 def test_captioning_loss_is_the_mean_over_real_tokens(label_smoothing):
     torch.manual_seed(0)
     head = CaptioningHead(
-        loss=dict(
-            type='mmcoca.CaptioningLoss', loss_weight=2.0, label_smoothing=label_smoothing
-        ),
+        loss=dict(type='mmcoca.CaptioningLoss', loss_weight=2.0, label_smoothing=label_smoothing),
         vocab_size=11,
         dims=8,
     )
@@ -94,7 +92,7 @@ def test_chunked_cross_entropy_equals_plain_with_gradients():
     torch.manual_seed(0)
     results = []
     states, weight = torch.randn(23, 8).double(), torch.randn(13, 8).double()
-    targets = torch.randint(13, (23,))
+    targets = torch.randint(13, (23, ))
     for chunk_size in (1000, 5):
         inputs = states.clone().requires_grad_(), weight.clone().requires_grad_()
         loss = chunked_token_cross_entropy(*inputs, targets, 0.1, chunk_size)

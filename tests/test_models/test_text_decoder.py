@@ -18,7 +18,7 @@ def decoder():
 def sentences():
     generator = torch.Generator().manual_seed(1)
     lengths = [3, 12, 7, 5]
-    return [torch.randint(VOCABULARY, (n,), generator=generator) for n in lengths]
+    return [torch.randint(VOCABULARY, (n, ), generator=generator) for n in lengths]
 
 
 def padded(sentences):
@@ -77,12 +77,12 @@ def test_cls_sees_its_own_sentence_itself_and_no_padding(decoder, sentences):
     decoder.unimodal.embed = lambda _: embedded + decoder.unimodal.position_embedding
     _, features = decoder.unimodal(token_ids, lengths)
     for row, n in enumerate(lengths.tolist()):
-        (gradient,) = torch.autograd.grad(features[row, 0], embedded, retain_graph=True)
+        (gradient, ) = torch.autograd.grad(features[row, 0], embedded, retain_graph=True)
         seen = gradient.abs().sum(-1) > 0
         expected = torch.zeros_like(seen)
         expected[row, :n] = True
         assert torch.equal(seen, expected)
-        (gradient,) = torch.autograd.grad(
+        (gradient, ) = torch.autograd.grad(
             features[row, 0], decoder.unimodal.cls_embedding, retain_graph=True
         )
         assert gradient.abs().sum() > 0

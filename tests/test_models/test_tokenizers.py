@@ -33,8 +33,8 @@ def test_padding_to_the_longest_of_the_batch(tokenizer):
     assert token_ids.shape == (2, int(lengths.max())) and lengths[0] < lengths[1] < 24
     assert token_ids[0, 0] == tokenizer.start_id
     assert token_ids[0, lengths[0] - 1] == tokenizer.end_id
-    assert (token_ids[0, lengths[0] :] == tokenizer.pad_id).all()
-    assert tokenizer(['cat']).token_ids.tolist() == [token_ids[0, : lengths[0]].tolist()]
+    assert (token_ids[0, lengths[0]:] == tokenizer.pad_id).all()
+    assert tokenizer(['cat']).token_ids.tolist() == [token_ids[0, :lengths[0]].tolist()]
 
 
 def test_long_text_is_cut_and_keeps_its_end(tokenizer):
@@ -69,7 +69,9 @@ def test_bad_files(tmp_path, emoji_data):
 
 
 def test_clip_ids_equal_open_clip(captions):
-    odd = ['It’s a naïve “café” &amp; bar', "don't, they'll: 1,000 × $5.50 — 50%", 'smile 😀 a\tb\n c']
+    odd = [
+        'It’s a naïve “café” &amp; bar', "don't, they'll: 1,000 × $5.50 — 50%", 'smile 😀 a\tb\n c'
+    ]
     texts = captions + odd
     ours, theirs = CLIPTokenizer(max_length=77), open_clip.get_tokenizer('ViT-B-32')
     token_ids, lengths = ours(texts)

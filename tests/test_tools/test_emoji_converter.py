@@ -41,7 +41,7 @@ def run_converter(*args: str | Path, **env: str) -> subprocess.CompletedProcess:
 
 def assert_one_error_line(done: subprocess.CompletedProcess, *words: str) -> None:
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    (line, ) = done.stderr.splitlines()
     assert line.startswith('error: ')
     for word in words:
         assert word in line
@@ -170,9 +170,8 @@ def test_attribution_and_manifest(emoji_data):
     text = (emoji_data / 'ATTRIBUTION.md').read_text('utf-8')
     for words in ('CC BY-SA 4.0', 'Apache-2.0', 'CC BY 4.0', 'MIT', *ARTISTS):
         assert words in text
-    assert 'Attribution-ShareAlike 4.0' in (
-        emoji_data / 'licenses' / 'openmoji-LICENSE.txt'
-    ).read_text('utf-8')
+    assert 'Attribution-ShareAlike 4.0' in (emoji_data / 'licenses' /
+                                            'openmoji-LICENSE.txt').read_text('utf-8')
     manifest = json.loads((emoji_data / 'manifest.json').read_text('utf-8'))
     assert manifest['splits'] == SPLIT_SIZES
     for name, expected in manifest['sha256'].items():

@@ -37,8 +37,7 @@ def options(emoji_data):
         '--cfg-options',
         f'model.tokenizer.vocab_file={emoji_data / "tokenizer.json"}',
         *(
-            f'{split}_dataloader.dataset.{key}={value}'
-            for split in ('train', 'val', 'test')
+            f'{split}_dataloader.dataset.{key}={value}' for split in ('train', 'val', 'test')
             for key, value in (('data_root', emoji_data), ('indices', 256))
         ),
         'train_dataloader.dataset.indices=512',
@@ -82,7 +81,7 @@ def test_resuming_continues_the_same_curve(trained, options, tmp_path):
 
     whole, second_half = losses(trained), losses(resumed)
     steps = sorted(whole)
-    assert sorted(second_half) == steps[len(steps) // 2 :]
+    assert sorted(second_half) == steps[len(steps) // 2:]
     # Random augmentation differs after a resume, so the curves agree as curves, not to the digit:
     # a run that had lost its weights or its optimizer would start at the first step's loss.
     first = sum(whole[step] for step in steps[:3]) / 3
@@ -149,11 +148,15 @@ def test_mistakes_give_one_line(tool, args, message, options, tmp_path):
 
 
 def test_checkpoint_that_would_execute_code_is_refused(tmp_path):
-    class Payload:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / 'executed',))
 
-    for name, save in (('zip.pth', torch.save), ('raw.pth', lambda o, p: p.write_bytes(pickle.dumps(o)))):
+    class Payload:
+
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / 'executed', ))
+
+    for name, save in (
+        ('zip.pth', torch.save), ('raw.pth', lambda o, p: p.write_bytes(pickle.dumps(o)))
+    ):
         save(dict(state_dict=Payload()), tmp_path / name)
         done = run('test.py', CONFIG, tmp_path / name, '--work-dir', tmp_path, check=False)
         assert done.returncode == 1

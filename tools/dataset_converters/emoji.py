@@ -117,11 +117,11 @@ class Split(NamedTuple):
 
 SPLITS = {
     'train': Split(('openmoji', 'noto', 'fluent-emoji-flat')),
-    'test_artist': Split(('twemoji',)),
-    'test_artist_without_flags': Split(('twemoji',), without_group='flags'),
+    'test_artist': Split(('twemoji', )),
+    'test_artist_without_flags': Split(('twemoji', ), without_group='flags'),
     'test_concept': Split(tuple(artist.name for artist in ARTISTS), held_out=True),
     'train_dev': Split(('openmoji', 'fluent-emoji-flat')),
-    'val_dev': Split(('noto',)),
+    'val_dev': Split(('noto', )),
 }
 
 
@@ -255,8 +255,10 @@ def coco_captions(split: Split, concepts: dict[str, dict], size: int) -> dict:
             {'id': i, 'name': artist.license, 'url': artist.license_url}
             for i, artist in enumerate(ARTISTS, 1)
         ],
-        'images': images,
-        'annotations': annotations,
+        'images':
+        images,
+        'annotations':
+        annotations,
     }
 
 
@@ -332,7 +334,8 @@ def settings(size: int) -> dict:
     """What decides the content of the set; the first part of its manifest."""
     return {
         'dataset': DATASET,
-        'packages': {a.package: {'version': a.version, 'integrity': a.integrity} for a in ARTISTS},
+        'packages': {a.package: {'version': a.version, 'integrity': a.integrity}
+                     for a in ARTISTS},
         'size': size,
         'seed': SEED,
         'held_out_concepts': NUM_HELD_OUT,
@@ -385,8 +388,10 @@ def write_set(out: Path, packages: dict[str, dict[str, bytes]], size: int) -> di
         **settings(size),
         'concepts': len(keys),
         'images': len(keys) * len(ARTISTS),
-        'splits': {name: len(content['images']) for name, content in splits.items()},
-        'sha256': {path.relative_to(out).as_posix(): sha256(path) for path in files},
+        'splits': {name: len(content['images'])
+                   for name, content in splits.items()},
+        'sha256': {path.relative_to(out).as_posix(): sha256(path)
+                   for path in files},
     }
     write_json(out / 'manifest.json', manifest, indent=2)
     return manifest

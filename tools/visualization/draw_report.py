@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.dataset import default_collate
+from mmengine.dataset import BaseDataset, default_collate
 from mmengine.registry import init_default_scope
 from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mmcoca.apis.command_line import UserError, find_checkpoint, load_config, user_errors
 from mmcoca.models import CoCa
-from mmcoca.models.word_attention import average_words, word_attention
+from mmcoca.models.word_attention import word_maps
 
 try:
     # Without pyplot, figures are drawn by Agg, whatever screen there is.
@@ -36,6 +36,14 @@ NUM_NEAREST = 3
 DPI = 120
 LINE_HEIGHT = 0.15  # inches
 RIGHT, WRONG, QUIET = '#1b6e3c', '#a8482c', '#777777'  # text colours
+PANELS = {  # title: how the names of its curves begin
+    'training loss, each with its weight': 'loss',
+    'learning rate': 'lr',
+    'temperature': 'temperature',
+    'validation: image to text': 'i2t/retrieval/Recall@',
+    'validation: text to image': 't2i/retrieval/Recall@',
+    'validation: captions': 'caption/',
+}
 
 Curves = dict[str, list[tuple[int, float]]]  # points (iteration, value) of each scalar
 
@@ -47,14 +55,6 @@ class Prediction(NamedTuple):
     true_captions: list[str]
     generated: str | None
     nearest: list[str] | None
-
-
-class Attention(NamedTuple):
-    """An image, RGB (H,W,3), a caption's words, and where each looks: (words,rows,columns)."""
-
-    image: np.ndarray
-    words: list[str]
-    weights: np.ndarray
 
 
 def read_curves(work_dir: Path) -> Curves:
@@ -77,43 +77,22 @@ def read_curves(work_dir: Path) -> Curves:
     return curves
 
 
-def plot_points(axes: Axes, curves: Curves, name: str, label: str, *style, **options) -> None:
-    """Draw one scalar, if it was logged, with its last value in the legend."""
-    if name in curves:
-        last = curves[name][-1][1]
-        axes.plot(*zip(*curves[name]), *style, label=f'{label}: {last:.3g}', **options)
-
-
 def draw_curves(curves: Curves) -> Figure:
-    """Losses, learning rate and temperature, and the two kinds of metrics over iterations."""
-    figure = Figure(figsize=(11, 7.5), layout='constrained')
-    (losses, rates), (retrieval, captions) = figure.subplots(2, 2)
-    temperature = rates.twinx()
-    plot_points(losses, curves, 'loss', 'total')
-    plot_points(losses, curves, 'loss_contrastive', 'contrastive')
-    plot_points(losses, curves, 'loss_captioning', 'captioning')
-    plot_points(rates, curves, 'lr', 'learning rate (left)', color='C0')
-    plot_points(temperature, curves, 'temperature', 'temperature (right)', color='C1')
-    for color, k in enumerate((1, 5, 10)):
-        for way, label, style in (('i2t', 'image to text', 'o-'), ('t2i', 'text to image', 's--')):
-            name = f'{way}/retrieval/Recall@{k}'
-            plot_points(retrieval, curves, name, f'{label} @{k}', style, color=f'C{color}')
-    for name in curves:
-        if name.startswith('caption/'):
-            plot_points(captions, curves, name, name.removeprefix('caption/'), 'o-')
-    for axes, title in (
-        (losses, 'Training: losses, each with its weight'),
-        (rates, 'Training: learning rate and temperature'),
-        (retrieval, 'Validation: retrieval, Recall'),
-        (captions, 'Validation: captions'),
-    ):
+    """The panels over iterations, each curve's last value in the legend."""
+    figure = Figure(figsize=(14, 7.5), layout='constrained')
+    for axes, (title, prefix) in zip(figure.subplots(2, 3).flat, PANELS.items()):
+        for name in sorted(name for name in curves if name.startswith(prefix)):
+            iterations, values = zip(*curves[name])
+            marker = 'o' if '/' in name or len(values) == 1 else None  # few points
+            label = f"{name.rpartition('/')[2]}: {values[-1]:.3g}"
+            axes.plot(iterations, values, marker=marker, label=label)
         axes.set(title=title, xlabel='iteration')
         axes.grid(alpha=0.3)
-        lines = [*axes.lines, *(temperature.lines if axes is rates else [])]
-        if lines:
-            axes.legend(handles=lines, fontsize=8)
+        if axes.lines:
+            axes.legend()
         else:
-            axes.text(0.5, 0.5, 'not logged', transform=axes.transAxes, ha='center', color=QUIET)
+            axes.set_axis_off()
+            axes.text(0.5, 0.5, 'not logged', ha='center', color=QUIET)
     return figure
 
 
@@ -133,26 +112,20 @@ def add_image(figure: Figure, image: np.ndarray, left: float, top: float, size: 
     return axes
 
 
-def normalize(caption: str) -> str:
-    """A caption for comparison: case and white space do not count."""
-    return ' '.join(caption.casefold().split())
-
-
 def caption_lines(prediction: Prediction) -> Iterator[tuple[str, str, str]]:
     """Label, text and colour of each line beside an image."""
-    truth = {normalize(caption) for caption in prediction.true_captions}
-    entries = [('true', prediction.true_captions[0], 2)]
+    truth = {caption.casefold() for caption in prediction.true_captions}
+    entries = [('true', prediction.true_captions[0], 'black', 2)]
     if prediction.generated is not None:
-        entries.insert(0, ('generated', prediction.generated or '(empty)', 2))
-    entries += [('nearest', text, 1) for text in prediction.nearest or []]
-    last_label = ''
-    for label, text, max_lines in entries:
-        is_right = label != 'true' and normalize(text) in truth
-        color = 'black' if label == 'true' else RIGHT if is_right else WRONG
-        text = f'✓ {text}' if is_right else text
+        entries.insert(0, ('generated', prediction.generated or '(empty)', WRONG, 2))
+    for rank, text in enumerate(prediction.nearest or []):
+        entries.append(('' if rank else 'nearest', text, QUIET, 1))
+    for label, text, color, max_lines in entries:
+        if label != 'true' and text.casefold() in truth:
+            text, color = f'✓ {text}', RIGHT
         for line in textwrap.wrap(text, 42, max_lines=max_lines, placeholder=' …'):
-            yield '' if label == last_label else label, line, color
-            last_label = label
+            yield label, line, color
+            label = ''  # once is enough
 
 
 def draw_predictions(predictions: Sequence[Prediction], title: str) -> Figure:
@@ -173,35 +146,28 @@ def draw_predictions(predictions: Sequence[Prediction], title: str) -> Figure:
     return figure
 
 
-def draw_attentions(attentions: Sequence[Attention], title: str) -> Figure:
-    """Each image, and beside it a heat map over it for each word of its caption."""
+def draw_attention(
+    pictures: Sequence[np.ndarray], maps: Sequence[tuple[list[str], np.ndarray]], title: str
+) -> Figure:
+    """Each image, RGB (H,W,3), and a heat map over it for each word: (words,rows,columns)."""
     words_a_row, size, gap, word_height = 8, 1.2, 0.1, 0.25
-    num_rows = [-(-len(attention.words) // words_a_row) for attention in attentions]
-    cell_width, cell_height = size + gap, size + gap + word_height
-    figure = Figure(
-        figsize=((words_a_row + 1) * cell_width + gap, sum(num_rows) * cell_height + 0.5)
-    )
+    width, height = size + gap, size + gap + word_height
+    num_rows = [-(-len(words) // words_a_row) for words, _ in maps]
+    figure = Figure(figsize=((words_a_row + 1) * width + gap, sum(num_rows) * height + 0.5))
     add_text(figure, title, gap, 0.12, fontsize=9)
     top = 0.5
-    for attention, rows in zip(attentions, num_rows):
-        add_image(figure, attention.image, gap, top + word_height, size)
-        for i, (word, weights) in enumerate(zip(attention.words, attention.weights)):
-            left = gap + (1 + i % words_a_row) * cell_width
-            y = top + i // words_a_row * cell_height
-            word = textwrap.shorten(word, 16, placeholder='…')
+    for picture, (words, heat), rows in zip(pictures, maps, num_rows):
+        add_image(figure, picture, gap, top + word_height, size)
+        for i, word in enumerate(words):
+            left, y = gap + (1 + i % words_a_row) * width, top + i // words_a_row * height
+            word = word if len(word) <= 17 else f'{word[:16]}…'
             add_text(figure, word, left + size / 2, y + 0.05, fontsize=9, ha='center')
             # Grey, so that all colour is attention.
-            axes = add_image(figure, attention.image.mean(axis=2), left, y + word_height, size)
-            axes.imshow(
-                weights,
-                extent=(*axes.get_xlim(), *axes.get_ylim()),
-                interpolation='bicubic',
-                cmap='inferno',
-                vmin=0,
-                vmax=attention.weights.max(),
-                alpha=0.6,
-            )
-        top += rows * cell_height
+            axes = add_image(figure, picture.mean(axis=2), left, y + word_height, size)
+            extent = (*axes.get_xlim(), *axes.get_ylim())
+            style = dict(cmap='inferno', interpolation='bicubic', alpha=0.6)
+            axes.imshow(heat[i], extent=extent, vmin=0, vmax=heat.max(), **style)
+        top += rows * height
     return figure
 
 
@@ -215,9 +181,12 @@ def build_model(cfg: Config, checkpoint: str) -> CoCa:
     """The config's model with a checkpoint's weights. Raises UserError where its parts clash."""
     try:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        return get_model(cfg, pretrained=checkpoint, device=device)
+        model = get_model(cfg, pretrained=checkpoint, device=device)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f'{cfg.filename}: {error}') from error
+    if not isinstance(model, CoCa):
+        raise UserError(f'{cfg.filename}: the model is {type(model).__name__}, not mmcoca.CoCa')
+    return model
 
 
 def predict(model: CoCa, images: Tensor, texts: list[str], batch_size: int) -> list[tuple]:
@@ -225,7 +194,7 @@ def predict(model: CoCa, images: Tensor, texts: list[str], batch_size: int) -> l
     samples = model.predict(images)
     nearest = [None] * len(samples)
     if model.contrastive_head is not None:
-        batches = [texts[i : i + batch_size] for i in range(0, len(texts), batch_size)]
+        batches = [texts[i:i + batch_size] for i in range(0, len(texts), batch_size)]
         with torch.no_grad():
             text_features = torch.cat([model.encode_text(batch) for batch in batches])
         similarity = torch.stack([sample.image_feature for sample in samples]) @ text_features.T
@@ -234,57 +203,47 @@ def predict(model: CoCa, images: Tensor, texts: list[str], batch_size: int) -> l
     return [(sample.get('pred_caption'), near) for sample, near in zip(samples, nearest)]
 
 
-def attend(model: CoCa, images: Tensor, predictions: Sequence[Prediction]) -> list[Attention]:
-    """Attention of each generated caption's words over the patches of its image, (B,3,H,W)."""
-    height, width = images.shape[-2:]
-    captions = [prediction.generated for prediction in predictions]
-    attentions = []
-    for prediction, weights in zip(predictions, word_attention(model, images, captions)):
-        words, weights = average_words(model.tokenizer, prediction.generated, weights)
-        weights = weights[:, model.backbone.num_extra_tokens :]  # patches only
-        rows = round((weights.shape[1] * height / width) ** 0.5)
-        weights = weights.unflatten(1, (rows, -1)).cpu().numpy()
-        attentions.append(Attention(prediction.image, words, weights))
-    return attentions
-
-
-def draw_report(cfg: Config, checkpoint: str, work_dir: Path, seed: int) -> dict[str, Figure]:
-    """What can be drawn of 'curves', 'predictions' and 'attention'."""
-    figures = {}
-    curves = read_curves(work_dir)
-    if curves:
-        figures['curves'] = draw_curves(curves)
-    model = build_model(cfg, checkpoint)
+def read_test_set(cfg: Config) -> tuple[BaseDataset, list[list[str]]]:
+    """The test data set and each image's captions. Raises UserError where there are none."""
     init_default_scope('mmpretrain')
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     captions = [dataset.get_data_info(i).get('gt_caption') for i in range(len(dataset))]
     if None in captions:
         raise UserError(f'{cfg.filename}: the images of test_dataloader have no gt_caption')
-    captions = [[texts] if isinstance(texts, str) else list(texts) for texts in captions]
-    all_texts = sorted({text for texts in captions for text in texts})
+    return dataset, [[texts] if isinstance(texts, str) else texts for texts in captions]
+
+
+def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
+                seed: int) -> Iterator[tuple[str, Figure]]:
+    """Name and figure of what there is to draw; curves need a log, attention needs captions."""
+    curves = read_curves(work_dir)
+    if curves:
+        yield 'curves', draw_curves(curves)
+    model = build_model(cfg, checkpoint)
+    dataset, captions = read_test_set(cfg)
+    texts = sorted(set().union(*captions))
     chosen = choose(len(dataset), NUM_PREDICTIONS, seed)
     batch = default_collate([dataset[i] for i in chosen])
     pictures = batch['inputs'].flip(1) if model.data_preprocessor.to_rgb else batch['inputs']
+    pictures = pictures.permute(0, 2, 3, 1).numpy()
     images = model.data_preprocessor(batch)['images']
-    outputs = predict(model, images, all_texts, cfg.test_dataloader.batch_size)
-    predictions = [
-        Prediction(picture, captions[i], *output)
-        for picture, i, output in zip(pictures.permute(0, 2, 3, 1).numpy(), chosen, outputs)
-    ]
-    figures['predictions'] = draw_predictions(
+    outputs = predict(model, images, texts, cfg.test_dataloader.batch_size)
+    predictions = [Prediction(p, captions[i], *o) for p, i, o in zip(pictures, chosen, outputs)]
+    yield 'predictions', draw_predictions(
         predictions,
         f'{len(chosen)} of {len(dataset):,} test images (evenly spread, seed {seed}); nearest: of '
-        f'{len(all_texts):,} test captions; ✓ green: a true caption, brown: another',
+        f'all {len(texts):,} test captions; green ✓: a true caption',
     )
-    captioned = [i for i, prediction in enumerate(predictions) if prediction.generated]
-    if captioned:
-        rows = [captioned[i] for i in choose(len(captioned), NUM_ATTENTIONS, seed)]
-        figures['attention'] = draw_attentions(
-            attend(model, images[rows], [predictions[i] for i in rows]),
-            'Where the model looks when it writes each word of its caption: cross-attention times '
-            "pooler attention, bright: much (one scale an image)",
+    rows = [i for i, prediction in enumerate(predictions) if prediction.generated]
+    rows = [rows[i] for i in choose(len(rows), NUM_ATTENTIONS, seed)]
+    if rows:
+        maps = word_maps(model, images[rows], [predictions[i].generated for i in rows])
+        yield 'attention', draw_attention(
+            pictures[rows],
+            [(words, weights.cpu().numpy()) for words, weights in maps],
+            'Where the model looks as it writes each word: cross-attention times pooler attention '
+            '(bright: much; one scale an image)',
         )
-    return figures
 
 
 def parse_args() -> argparse.Namespace:
@@ -315,16 +274,16 @@ def main() -> None:
     args = parse_args()
     with user_errors():
         cfg = load_config(args)
-        checkpoint = find_checkpoint(args.checkpoint)
-        work_dir = Path(checkpoint).parent
-        figures = draw_report(cfg, checkpoint, work_dir, args.seed)
+        checkpoint, given = find_checkpoint(args.checkpoint), Path(args.checkpoint)
+        work_dir = given if given.is_dir() else given.parent
         out = Path(args.out or work_dir)
-        out.mkdir(parents=True, exist_ok=True)
-        for name, figure in figures.items():
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f'--out {out}: {error.strerror}') from error
+        for name, figure in draw_report(cfg, checkpoint, work_dir, args.seed):
             figure.savefig(out / f'{name}.png', dpi=DPI)
             print(out / f'{name}.png')
-        if 'curves' not in figures:
-            print(f'no curves.png: {work_dir}/*/vis_data/scalars.json does not exist')
 
 
 if __name__ == '__main__':

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 _missing = [name for name in ('mmengine', 'mmcv', 'mmpretrain') if find_spec(name) is None]
 if _missing:
     raise ImportError(
-        f'mmcoca needs {", ".join(_missing)}: pip install "mmcoca[onedl]" (the maintained OpenMMLab '
-        'packages)'
+        f'mmcoca needs {", ".join(_missing)}: pip install "mmcoca[onedl]" '
+        '(the maintained OpenMMLab packages)'
     )
 
 from .datasets import ImageTextDataset  # noqa: E402

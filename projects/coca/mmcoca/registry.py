@@ -1,8 +1,8 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Registries of mmcoca: children of MMEngine's, so that `type='mmcoca.Class'` is found from anywhere.
+"""Registries of mmcoca: children of MMEngine's, so `type='mmcoca.Class'` is found anywhere.
 
-MMEngine imports `mmcoca.registry` by itself when a config names the scope, and each registry imports
-its `locations` when something is first looked up in it: no `custom_imports` are needed.
+MMEngine imports `mmcoca.registry` by itself when a config names the scope, and each registry
+imports its `locations` when something is first looked up in it: no `custom_imports` are needed.
 """
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS

@@ -1,4 +1,4 @@
-# A CoCa of the paper's form for 2 CPU cores and the emoji data; sizes chosen on train_dev / val_dev.
+# A CoCa of the paper's form for 2 CPU cores and the emoji data; chosen on train_dev / val_dev.
 _base_ = 'coca_base.py'
 dims = 128
 num_heads = 4

@@ -50,7 +50,10 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         'key="[a,b]"',
     )
     parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher'
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher'
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='for launchers')
 

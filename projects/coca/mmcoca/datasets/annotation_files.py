@@ -121,7 +121,9 @@ FORMATS = {
 
 
 def read_annotations(
-    path: str | Path, image_key: str | None = None, caption_key: str | None = None
+    path: str | Path,
+    image_key: str | None = None,
+    caption_key: str | None = None
 ) -> Iterator[Row]:
     """Rows of an annotation file, its format told by the ending.
 

@@ -138,7 +138,9 @@ class CoCa(BaseModel):
         return head.embed_text(self.text.unimodal(*self.tokenize(texts))[1])
 
     def extract_feat(
-        self, images: Tensor | None = None, data_samples: Sequence[DataSample] | None = None
+        self,
+        images: Tensor | None = None,
+        data_samples: Sequence[DataSample] | None = None
     ) -> dict[str, Tensor]:
         """'image_feat' (B,E) of the images and 'text_feat' (B,E) of the captions, where given."""
         features = {}
@@ -149,7 +151,11 @@ class CoCa(BaseModel):
         return features
 
     def generate(
-        self, images: Tensor, num_beams: int = 1, min_length: int = 0, max_length: int | None = None
+        self,
+        images: Tensor,
+        num_beams: int = 1,
+        min_length: int = 0,
+        max_length: int | None = None
     ) -> list[str]:
         """Captions of images (B,3,H,W), greedily.
 
@@ -163,9 +169,10 @@ class CoCa(BaseModel):
             raise ValueError(f'num_beams={num_beams}: only greedy decoding (1) is available')
         return self._caption(self.pool(images)[1], min_length, max_length)
 
-    def _caption(
-        self, regional_tokens: Tensor, min_length: int = 0, max_length: int | None = None
-    ) -> list[str]:
+    def _caption(self,
+                 regional_tokens: Tensor,
+                 min_length: int = 0,
+                 max_length: int | None = None) -> list[str]:
         """Regional tokens (B,Q,D) -> captions."""
         head = self._require(self.captioning_head, 'captioning')
         max_length = self.text.max_length if max_length is None else max_length
@@ -186,9 +193,9 @@ class CoCa(BaseModel):
         return self.tokenizer.decode(token_ids)
 
     @torch.no_grad()
-    def predict(
-        self, images: Tensor, data_samples: Sequence[DataSample] | None = None
-    ) -> list[DataSample]:
+    def predict(self,
+                images: Tensor,
+                data_samples: Sequence[DataSample] | None = None) -> list[DataSample]:
         """Fill each sample with what its evaluation needs; the image is encoded once.
 
         `image_feature` (E,), `text_features` (n,E) of its n captions, `pred_caption`.

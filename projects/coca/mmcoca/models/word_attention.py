@@ -43,12 +43,11 @@ def word_attention(model: CoCa, images: Tensor, captions: Sequence[str]) -> list
     ).mean(dim=(0, 2))  # (layers,B,heads,L,Q) -> (B,L,Q)
     over_patches = model.neck.captioning_pooler.attention_weights(image_tokens).mean(dim=1)
     weights = over_queries @ over_patches
-    return [row[: length - 2] for row, length in zip(weights, texts.lengths)]
+    return [row[:length - 2] for row, length in zip(weights, texts.lengths)]
 
 
-def average_words(
-    tokenizer: TextTokenizer, caption: str, token_attention: Tensor
-) -> tuple[list[str], Tensor]:
+def average_words(tokenizer: TextTokenizer, caption: str,
+                  token_attention: Tensor) -> tuple[list[str], Tensor]:
     """A caption's words, split at white space, and the mean attention (words,N) of their tokens.
 
     Args:
@@ -57,11 +56,22 @@ def average_words(
     token_ids = tokenizer([caption]).token_ids[0, 1:-1].tolist()
     prefixes = [token_ids[:end] for end in range(1, len(token_ids) + 1)]
     # A token that is only white space belongs to the word which that white space begins.
-    words_so_far = [
-        len(f'{text}.'.split()) for text in tokenizer.tokenizer.decode_batch(prefixes)
-    ]
+    words_so_far = [len(f'{text}.'.split()) for text in tokenizer.tokenizer.decode_batch(prefixes)]
     starts = [t for t in range(len(token_ids)) if t == 0 or words_so_far[t] > words_so_far[t - 1]]
     ends = [*starts[1:], len(token_ids)]
     words = tokenizer.decode([token_ids[start:end] for start, end in zip(starts, ends)])
     means = [token_attention[start:end].mean(dim=0) for start, end in zip(starts, ends)]
     return words, torch.stack(means)
+
+
+def word_maps(model: CoCa, images: Tensor,
+              captions: Sequence[str]) -> list[tuple[list[str], Tensor]]:
+    """Images (B,3,H,W), a caption each -> words and their maps (words,rows,columns) of patches."""
+    height, width = images.shape[-2:]
+    maps = []
+    for caption, attention in zip(captions, word_attention(model, images, captions)):
+        words, weights = average_words(model.tokenizer, caption, attention)
+        patches = weights[:, model.backbone.num_extra_tokens:]
+        rows = round((patches.shape[1] * height / width)**0.5)
+        maps.append((words, patches.unflatten(1, (rows, -1))))
+    return maps

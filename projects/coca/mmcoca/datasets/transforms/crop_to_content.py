@@ -31,7 +31,7 @@ class CropToContent(BaseTransform):
         """Replace `img` and `img_shape`."""
         image = results['img']
         lowest, highest = self.background - self.tolerance, self.background + self.tolerance
-        is_background = cv2.inRange(image, (lowest,) * 3, (highest,) * 3)
+        is_background = cv2.inRange(image, (lowest, ) * 3, (highest, ) * 3)
         left, top, width, height = cv2.boundingRect(cv2.bitwise_not(is_background))
         if width == 0:
             return results
@@ -39,6 +39,6 @@ class CropToContent(BaseTransform):
         side = longer + 2 * round(self.margin * longer)
         square = np.full((side, side, image.shape[2]), self.background, image.dtype)
         y, x = (side - height) // 2, (side - width) // 2
-        square[y : y + height, x : x + width] = image[top : top + height, left : left + width]
+        square[y:y + height, x:x + width] = image[top:top + height, left:left + width]
         results['img'], results['img_shape'] = square, square.shape[:2]
         return results

@@ -57,6 +57,6 @@ class RandomAffine(BaseTransform):
             np.column_stack([matrix, offset]),
             (width, height),
             flags=cv2.INTER_LINEAR,
-            borderValue=(self.fill,) * 3,
+            borderValue=(self.fill, ) * 3,
         )
         return results

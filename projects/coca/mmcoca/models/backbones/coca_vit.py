@@ -37,9 +37,11 @@ class CoCaViT(VisionTransformer):
         with_cls_token: bool = False,
         **kwargs,
     ) -> None:
-        sides = (img_size,) if isinstance(img_size, int) else tuple(img_size)
+        sides = (img_size, ) if isinstance(img_size, int) else tuple(img_size)
         if any(side % patch_size for side in sides):
-            raise ValueError(f'image size {img_size} is not a multiple of the patch size {patch_size}')
+            raise ValueError(
+                f'image size {img_size} is not a multiple of the patch size {patch_size}'
+            )
         super().__init__(
             arch=arch,
             img_size=img_size,

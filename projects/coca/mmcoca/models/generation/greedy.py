@@ -54,4 +54,4 @@ def greedy_search(
             memory = [(key[going_on], value[going_on]) for key, value in memory]
             for cache in unimodal_caches + multimodal_caches:
                 cache.select(going_on)
-    return output[:, : position + 1]
+    return output[:, :position + 1]

@@ -59,7 +59,10 @@ class ContrastiveHead(BaseModule):
         return F.normalize(self.text_projection(text_features).float(), dim=-1)
 
     def loss(
-        self, image_embeddings: Tensor, text_embeddings: Tensor, text_groups: Tensor | None = None
+        self,
+        image_embeddings: Tensor,
+        text_embeddings: Tensor,
+        text_groups: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Embeddings (B,E) -> 'loss_contrastive' and, for the log, 'temperature'."""
         with torch.no_grad():

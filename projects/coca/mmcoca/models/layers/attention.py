@@ -42,8 +42,8 @@ class SelfAttentionCache:
             shape = (*key.shape[:2], self.max_length, key.shape[-1])
             self.keys, self.values = key.new_empty(shape), value.new_empty(shape)
         end = self.length + key.shape[2]
-        self.keys[:, :, self.length : end] = key
-        self.values[:, :, self.length : end] = value
+        self.keys[:, :, self.length:end] = key
+        self.values[:, :, self.length:end] = value
         self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end]
 
@@ -99,4 +99,4 @@ class CrossAttention(nn.Module):
         """Softmax weights (B,heads,T,S) that `forward` uses without keeping: for pictures."""
         query = split_heads(self.query(x), self.num_heads)
         key, _ = self.project_memory(memory)
-        return torch.softmax(query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5, dim=-1)
+        return torch.softmax(query @ key.transpose(-2, -1) * query.shape[-1]**-0.5, dim=-1)

@@ -37,8 +37,7 @@ def chunked_token_cross_entropy(
     parts = [
         checkpoint(
             token_cross_entropy, chunk, output_weight, target, label_smoothing, use_reentrant=False
-        )
-        for chunk, target in zip(states.split(chunk_size), targets.split(chunk_size))
+        ) for chunk, target in zip(states.split(chunk_size), targets.split(chunk_size))
     ]
     return sum(parts)
 
@@ -54,7 +53,10 @@ class CaptioningLoss(nn.Module):
     """
 
     def __init__(
-        self, loss_weight: float = 2.0, label_smoothing: float = 0.0, chunk_size: int = 4096
+        self,
+        loss_weight: float = 2.0,
+        label_smoothing: float = 0.0,
+        chunk_size: int = 4096
     ) -> None:
         super().__init__()
         self.loss_weight = loss_weight

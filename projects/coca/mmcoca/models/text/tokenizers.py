@@ -100,7 +100,7 @@ class TextTokenizer:
         for row, encoding in enumerate(encodings):
             if not encoding.ids:
                 raise ValueError(f'text {row} of the batch is empty: {texts[row]!r}')
-            content = encoding.ids[: self.max_length - 2]
+            content = encoding.ids[:self.max_length - 2]
             rows.append([self.start_id, *content, self.end_id])
         lengths = torch.tensor([len(row) for row in rows])
         longest = int(lengths.max())
@@ -113,7 +113,7 @@ class TextTokenizer:
         contents = []
         for row in rows:
             row = list(row)
-            row = row[: row.index(self.end_id)] if self.end_id in row else row
+            row = row[:row.index(self.end_id)] if self.end_id in row else row
             contents.append([i for i in row if i not in (self.start_id, self.pad_id)])
         return [text.strip() for text in self.tokenizer.decode_batch(contents)]
 
@@ -159,14 +159,14 @@ class CLIPTokenizer(TextTokenizer):
         with gzip.open(path, 'rt', encoding='utf-8') as file:
             lines = file.read().split('\n')
         # The first line is a header; CLIP uses as many merges as fill its 49,408 tokens.
-        merges = [tuple(line.split()) for line in lines[1 : 49152 - 256 - 2 + 1]]
+        merges = [tuple(line.split()) for line in lines[1:49152 - 256 - 2 + 1]]
         alphabet = list(bytes_as_characters().values())
         tokens = [*alphabet, *(c + '</w>' for c in alphabet), *(''.join(pair) for pair in merges)]
         start_token, end_token = '<start_of_text>', '<end_of_text>'
         tokens += [start_token, end_token]
         tokenizer = Tokenizer(
             models.BPE(
-                vocab={token: i for i, token in enumerate(tokens)},
+                vocab=dict(zip(tokens, range(len(tokens)))),
                 merges=merges,
                 end_of_word_suffix='</w>',
             )
@@ -196,8 +196,7 @@ class CLIPTokenizer(TextTokenizer):
         return [
             b''.join(
                 bytes([character_bytes[c]]) if c in character_bytes else c.encode() for c in text
-            ).decode('utf-8', errors='replace')
-            for text in texts
+            ).decode('utf-8', errors='replace') for text in texts
         ]
 
 
@@ -209,6 +208,5 @@ def bytes_as_characters() -> dict[int, str]:
     """
     printable = [*range(ord('!'), ord('~') + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
     others = [byte for byte in range(256) if byte not in printable]
-    return {byte: chr(byte) for byte in printable} | {
-        byte: chr(256 + i) for i, byte in enumerate(others)
-    }
+    characters = [*printable, *range(256, 256 + len(others))]
+    return dict(zip([*printable, *others], map(chr, characters)))

@@ -9,6 +9,8 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 import argparse  # noqa: E402
 
+import torch  # noqa: E402
+
 from mmcoca.apis.command_line import (  # noqa: E402
     add_common_arguments,
     build_runner,
@@ -55,8 +57,11 @@ def main() -> None:
         if args.no_validate:
             cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         if args.amp:
-            cfg.optim_wrapper.type = 'AmpOptimWrapper'
-            cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+            if torch.cuda.is_available():
+                cfg.optim_wrapper.type = 'AmpOptimWrapper'
+                cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+            else:
+                cfg.optim_wrapper.type = 'mmcoca.BFloat16OptimWrapper'
         if args.resume is not None:
             cfg.resume = True
             cfg.load_from = None if args.resume == 'auto' else find_checkpoint(args.resume)

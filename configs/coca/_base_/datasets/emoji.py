@@ -5,11 +5,22 @@ data_root = 'data/emoji'
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
+    dict(type='mmcoca.CropToContent'),
+    dict(type='mmcoca.RandomAffine', rotation=10, scale=(0.8, 1.1), translation=0.06, shear=5),
     dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
+    dict(
+        type='mmcoca.RandomColorMatrix',
+        brightness=0.3,
+        contrast=0.3,
+        saturation=0.3,
+        hue=0.05,
+        grayscale=0.1
+    ),
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    dict(type='mmcoca.CropToContent'),
     dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]

@@ -1,11 +1,14 @@
 # A CoCa of the paper's form for 2 CPU cores and the emoji data; chosen on train_dev / val_dev.
 _base_ = 'coca_base.py'
+image_dims = 192
 dims = 128
 num_heads = 4
 vocab_size = 2048
 max_length = 24
 
 model = dict(
+    # White, the background of the drawings, becomes 0.
+    data_preprocessor=dict(mean=[255.0] * 3, std=[80.0] * 3),
     tokenizer=dict(
         _delete_=True,
         type='mmcoca.TextTokenizer',
@@ -14,22 +17,26 @@ model = dict(
     ),
     backbone=dict(
         arch=dict(
-            _delete_=True, embed_dims=128, num_layers=6, num_heads=4, feedforward_channels=512
+            _delete_=True,
+            embed_dims=image_dims,
+            num_layers=4,
+            num_heads=3,
+            feedforward_channels=4 * image_dims,
         ),
         img_size=48,
-        patch_size=6,
+        patch_size=12,
     ),
-    neck=dict(num_queries=16, dims=dims, memory_dims=128, num_heads=num_heads),
+    neck=dict(num_queries=16, dims=dims, memory_dims=image_dims, num_heads=num_heads),
     text=dict(
         vocab_size=vocab_size,
         max_length=max_length,
         dims=dims,
         num_heads=num_heads,
-        mlp_dims=512,
+        mlp_dims=4 * dims,
         num_unimodal_layers=2,
         num_multimodal_layers=2,
     ),
-    contrastive_head=dict(loss=dict(ignore_duplicates=True)),
+    contrastive_head=dict(dims=dims, embed_dims=192, loss=dict(ignore_duplicates=True)),
     captioning_head=dict(vocab_size=vocab_size, dims=dims),
     generation=dict(max_length=max_length),
 )

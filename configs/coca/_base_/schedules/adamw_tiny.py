@@ -1,9 +1,10 @@
 # AdamW for small runs on the CPU, chosen on train_dev / val_dev.
-max_epochs = 30
+max_epochs = 60
+warmup_epochs = 6
 
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.98), weight_decay=0.1),
+    type='mmcoca.BFloat16OptimWrapper',
+    optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.98), weight_decay=0.1),
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         bias_decay_mult=0.0,
@@ -12,11 +13,17 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, end=2, by_epoch=True, convert_to_iter_based=True),
+    dict(
+        type='LinearLR',
+        start_factor=1e-3,
+        end=warmup_epochs,
+        by_epoch=True,
+        convert_to_iter_based=True
+    ),
     dict(
         type='CosineAnnealingLR',
-        eta_min=0,
-        begin=2,
+        eta_min_ratio=0.01,
+        begin=warmup_epochs,
         end=max_epochs,
         by_epoch=True,
         convert_to_iter_based=True,

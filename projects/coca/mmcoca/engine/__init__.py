@@ -1,6 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .adafactor import Adafactor
+from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
-__all__ = ['Adafactor', 'ThroughputHook', 'UnreadableImagesHook']
+__all__ = ['Adafactor', 'BFloat16OptimWrapper', 'ThroughputHook', 'UnreadableImagesHook']

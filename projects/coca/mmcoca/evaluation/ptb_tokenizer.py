@@ -76,7 +76,7 @@ _TOKEN = re.compile(
     | >?[:;=][-'o]?[()\[\]DPpO@]{_END}
     | -_-|\^_\^|[<>]_[<>]
     # telephone numbers and mixed fractions, with their blanks
-    | \([0-9]{{3}}\)[ \xa0]?[0-9]{{3}}[- \xa0]?[0-9]{{4}}
+    | \([0-9]{{3}}\)[ \xa0]?[0-9]{{3}}[- \xa0]?[0-9]{{3,4}}
     | [0-9]{{3}}[ \xa0][0-9]{{3}}[ \xa0][0-9]{{4}}{_END}
     | [0-9]{{1,4}}[- \xa0][0-9]{{1,4}}/[0-9]{{1,4}}(?![0-9])
     # nested curly quotes
@@ -125,7 +125,8 @@ _REWRITTEN = {
     **{'&lt;': '<', '&gt;': '>'},
     **{'cannot': 'can not', 'gonna': 'gon na', 'gotta': 'got ta', 'wanna': 'wan na'},
     **{'lemme': 'lem me', 'gimme': 'gim me', 'n’t': "n't", 'n‘t': 'n`t'},
-    **{f'’{ending}': f"'{ending}" for ending in ('s', 'd', 'm', 'll', 're', 've')},
+    **{f'’{ending}': f"'{ending}"
+       for ending in ('s', 'd', 'm', 'll', 're', 've')},
 }
 # Named characters that stand for themselves; a soft hyphen vanishes.
 _ENTITIES = {'&amp;': '&', '&quot;': '"', '&apos;': "'", '&nbsp;': ' ', '\xad': ''}

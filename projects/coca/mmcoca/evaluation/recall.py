@@ -5,7 +5,7 @@ Letters in shapes: A queries, C keys (candidates), P relevant pairs, E embedding
 
 A query is a hit at k if one of its k nearest keys is relevant. Its rank is the number of irrelevant
 keys that score at least as much as its best relevant key, so a tie always counts against the model:
-features that collapse to a constant have recall 0 as long as k irrelevant keys exist. A score that is
+features that collapse to a constant have recall 0 as long as k irrelevant keys exist. A score of
 NaN ties with everything.
 """
 
@@ -61,10 +61,10 @@ def relevant_ranks(query_features: Tensor, key_features: Tensor, relevant: Tenso
         relevant.split([int(chunk.sum()) for chunk in counts.split(rows)]),
         strict=True,
     ):
-        scores = query_features[start : start + rows] @ keys
+        scores = query_features[start:start + rows] @ keys
         query, key = pairs[:, 0] - start, pairs[:, 1]
         pair_scores = scores[query, key]
-        best = scores.new_full((len(scores),), -torch.inf)
+        best = scores.new_full((len(scores), ), -torch.inf)
         best.scatter_reduce_(0, query, pair_scores, 'amax')
         # "Not less" rather than "at least": it holds for NaN.
         at_least = len(keys.T) - (scores < best[:, None]).sum(1)

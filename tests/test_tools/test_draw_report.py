@@ -1,0 +1,140 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = REPOSITORY / 'configs' / 'coca' / 'coca_tiny_emoji.py'
+TOOL = REPOSITORY / 'tools' / 'visualization' / 'draw_report.py'
+
+
+def run(tool, *args, **env):
+    command = [sys.executable, '-W', 'ignore', tool, *map(str, args)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=REPOSITORY, env={**os.environ, **env}
+    )
+
+
+@pytest.fixture(scope='module')
+def options(emoji_data):
+    return [
+        '--cfg-options',
+        f'model.tokenizer.vocab_file={emoji_data / "tokenizer.json"}',
+        'model.generation.min_length=3',
+        f'train_dataloader.dataset.data_root={emoji_data}',
+        'train_dataloader.dataset.indices=16',
+        'train_dataloader.batch_size=8',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'train_cfg.max_epochs=1',
+        'default_hooks.logger.interval=1',
+        f'test_dataloader.dataset.data_root={emoji_data}',
+        'test_dataloader.dataset.indices=40',
+    ]
+
+
+@pytest.fixture(scope='module')
+def work_dir(options, tmp_path_factory):
+    """What two iterations of training leave behind."""
+    folder = tmp_path_factory.mktemp('work')
+    train = REPOSITORY / 'tools' / 'train.py'
+    done = run(train, CONFIG, '--no-validate', '--work-dir', folder, *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
+
+
+@pytest.fixture(scope='module')
+def draw_report():
+    spec = importlib.util.spec_from_file_location('draw_report', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_scalars(work_dir, name, lines):
+    path = work_dir / name / 'vis_data' / 'scalars.json'
+    path.parent.mkdir(parents=True)
+    path.write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
+
+
+def test_pictures_of_a_work_directory(work_dir, options):
+    done = run(TOOL, CONFIG, work_dir, *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    names = {'curves.png', 'predictions.png', 'attention.png'}
+    assert {path.name for path in work_dir.glob('*.png')} == names
+    for name in names:
+        with Image.open(work_dir / name) as image:
+            pixels = np.asarray(image.convert('L'))
+        assert min(pixels.shape) > 600, name
+        assert 0.01 < (pixels < 250).mean() < 0.9, name
+        assert len(np.unique(pixels)) > 100, name  # text and curves are antialiased
+
+
+def test_missing_checkpoint_is_one_line(tmp_path):
+    done = run(TOOL, CONFIG, tmp_path / 'none.pth')
+    assert done.returncode == 1
+    (line, ) = done.stderr.splitlines()
+    assert line.startswith('error: ') and 'none.pth' in line
+    assert not any(tmp_path.iterdir())
+
+
+def test_missing_matplotlib_is_one_line(tmp_path):
+    # This module stands in front of the installed matplotlib.
+    (tmp_path / 'matplotlib.py').write_text('raise ImportError("No module named matplotlib")')
+    path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+    done = run(TOOL, '--help', PYTHONPATH=path)
+    assert done.returncode == 1
+    (line, ) = done.stderr.splitlines()
+    assert 'matplotlib' in line and 'mmcoca[emoji]' in line
+
+
+def test_curves_of_the_newest_run(draw_report, tmp_path):
+    assert draw_report.read_curves(tmp_path) == {}
+    write_scalars(tmp_path, '20260101_000000', [{'loss': 9.0, 'step': 1}])
+    # As MMEngine's epoch-based loop logs: the validation's step is an epoch.
+    training = [{'lr': 1e-3, 'loss': 8.0 / i, 'epoch': 1, 'iter': i, 'step': i} for i in (50, 100)]
+    validation = {'i2t/retrieval/Recall@1': 12.5, 'caption/CIDEr': 0.5, 'time': 1.0, 'step': 1}
+    write_scalars(tmp_path, '20260102_000000', [*training, validation])
+    curves = draw_report.read_curves(tmp_path)
+    assert curves['loss'] == [(50, 0.16), (100, 0.08)]
+    assert curves['i2t/retrieval/Recall@1'] == [(100, 12.5)]
+    drawn = {axes.get_title(): axes.lines for axes in draw_report.draw_curves(curves).axes}
+    (loss, ) = drawn['training loss, each with its weight']
+    assert loss.get_xydata().tolist() == [[50, 0.16], [100, 0.08]]
+    (recall, ) = drawn['validation: image to text']
+    assert recall.get_xydata().tolist() == [[100, 12.5]]
+    assert recall.get_marker() == 'o'  # a single point has no line to see
+    assert not drawn['validation: text to image']
+
+
+def test_captions_are_marked_right_or_not(draw_report):
+    image = np.zeros((4, 4, 3), np.uint8)
+    prediction = draw_report.Prediction(
+        image, ['Hot pepper', 'Chili'], 'hot pepper', ['cat', 'Chili']
+    )
+    lines = list(draw_report.caption_lines(prediction))
+    assert [(label, text) for label, text, _ in lines] == [
+        ('generated', '✓ hot pepper'),
+        ('true', 'Hot pepper'),
+        ('nearest', 'cat'),
+        ('', '✓ Chili'),
+    ]
+    colors = [color for *_, color in lines]
+    assert colors[0] == colors[3] == draw_report.RIGHT and draw_report.RIGHT not in colors[1:3]
+    wrong = prediction._replace(generated='dog', nearest=None)
+    assert [color for *_, color in draw_report.caption_lines(wrong)][0] == draw_report.WRONG
+
+
+def test_choice_is_even_and_follows_the_seed(draw_report):
+    chosen = draw_report.choose(1434, 24, seed=0)
+    assert [24 * index // 1434 for index in chosen] == list(range(24))
+    assert chosen == draw_report.choose(1434, 24, seed=0) != draw_report.choose(1434, 24, seed=1)
+    assert draw_report.choose(5, 24, seed=0) == [0, 1, 2, 3, 4]
+    assert draw_report.choose(0, 24, seed=0) == []

@@ -106,12 +106,12 @@ def test_curves_of_the_newest_run(draw_report, tmp_path):
     assert curves['loss'] == [(50, 0.16), (100, 0.08)]
     assert curves['i2t/retrieval/Recall@1'] == [(100, 12.5)]
     drawn = {axes.get_title(): axes.lines for axes in draw_report.draw_curves(curves).axes}
-    (loss, ) = drawn['training loss, each with its weight']
+    (loss, ) = drawn['training: losses, each with its weight']
     assert loss.get_xydata().tolist() == [[50, 0.16], [100, 0.08]]
-    (recall, ) = drawn['validation: image to text']
+    (recall, ) = drawn['validation: image to text, %']
     assert recall.get_xydata().tolist() == [[100, 12.5]]
     assert recall.get_marker() == 'o'  # a single point has no line to see
-    assert not drawn['validation: text to image']
+    assert not drawn['validation: text to image, %']
 
 
 def test_captions_are_marked_right_or_not(draw_report):
@@ -134,7 +134,9 @@ def test_captions_are_marked_right_or_not(draw_report):
 
 def test_choice_is_even_and_follows_the_seed(draw_report):
     chosen = draw_report.choose(1434, 24, seed=0)
-    assert [24 * index // 1434 for index in chosen] == list(range(24))
+    assert len(chosen) == 24
+    for part, index in enumerate(chosen):
+        assert part * 1434 // 24 <= index < (part + 1) * 1434 // 24
     assert chosen == draw_report.choose(1434, 24, seed=0) != draw_report.choose(1434, 24, seed=1)
     assert draw_report.choose(5, 24, seed=0) == [0, 1, 2, 3, 4]
     assert draw_report.choose(0, 24, seed=0) == []

@@ -8,6 +8,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+try:
+    # Without pyplot, figures are drawn by Agg, whatever screen there is.
+    from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
+except ImportError as error:
+    raise SystemExit(
+        f'error: {error}; install what this script needs with pip install "mmcoca[emoji]"'
+    ) from None
+
 import numpy as np
 import torch
 from mmengine.config import Config, DictAction
@@ -21,28 +31,20 @@ from mmcoca.apis.command_line import UserError, find_checkpoint, load_config, us
 from mmcoca.models import CoCa
 from mmcoca.models.word_attention import word_maps
 
-try:
-    # Without pyplot, figures are drawn by Agg, whatever screen there is.
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-except ImportError as error:
-    raise SystemExit(
-        f'error: {error}; install what this script needs with pip install "mmcoca[emoji]"'
-    ) from None
-
 NUM_PREDICTIONS = 24
 NUM_ATTENTIONS = 6
 NUM_NEAREST = 3
 DPI = 120
 LINE_HEIGHT = 0.15  # inches
 RIGHT, WRONG, QUIET = '#1b6e3c', '#a8482c', '#777777'  # text colours
+HEAT = LinearSegmentedColormap.from_list('heat', [(0.9, 0.1, 0, 0), (0.9, 0.1, 0, 0.8)])
 PANELS = {  # title: how the names of its curves begin
-    'training loss, each with its weight': 'loss',
-    'learning rate': 'lr',
-    'temperature': 'temperature',
-    'validation: image to text': 'i2t/retrieval/Recall@',
-    'validation: text to image': 't2i/retrieval/Recall@',
-    'validation: captions': 'caption/',
+    'training: losses, each with its weight': 'loss',
+    'training: learning rate': 'lr',
+    'training: temperature': 'temperature',
+    'validation: image to text, %': 'i2t/retrieval/Recall@',
+    'validation: text to image, %': 't2i/retrieval/Recall@',
+    'validation: captions, %': 'caption/',
 }
 
 Curves = dict[str, list[tuple[int, float]]]  # points (iteration, value) of each scalar
@@ -79,9 +81,9 @@ def read_curves(work_dir: Path) -> Curves:
 
 def draw_curves(curves: Curves) -> Figure:
     """The panels over iterations, each curve's last value in the legend."""
-    figure = Figure(figsize=(14, 7.5), layout='constrained')
+    figure = Figure(figsize=(17, 7.5), layout='constrained')
     for axes, (title, prefix) in zip(figure.subplots(2, 3).flat, PANELS.items()):
-        for name in sorted(name for name in curves if name.startswith(prefix)):
+        for name in (name for name in curves if name.startswith(prefix)):
             iterations, values = zip(*curves[name])
             marker = 'o' if '/' in name or len(values) == 1 else None  # few points
             label = f"{name.rpartition('/')[2]}: {values[-1]:.3g}"
@@ -89,7 +91,7 @@ def draw_curves(curves: Curves) -> Figure:
         axes.set(title=title, xlabel='iteration')
         axes.grid(alpha=0.3)
         if axes.lines:
-            axes.legend()
+            axes.legend(loc='upper left', bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
         else:
             axes.set_axis_off()
             axes.text(0.5, 0.5, 'not logged', ha='center', color=QUIET)
@@ -97,10 +99,10 @@ def draw_curves(curves: Curves) -> Figure:
 
 
 def add_text(figure: Figure, text: str, left: float, top: float, **style) -> None:
-    """Plain text, placed in inches from the figure's top left corner."""
+    """A line of plain text, `top` down to its baseline, in inches from the figure's corner."""
     width, height = figure.get_size_inches()
     # A caption's dollar signs are no formula.
-    figure.text(left / width, 1 - top / height, text, va='top', parse_math=False, **style)
+    figure.text(left / width, 1 - top / height, text, parse_math=False, **style)
 
 
 def add_image(figure: Figure, image: np.ndarray, left: float, top: float, size: float) -> Axes:
@@ -133,14 +135,14 @@ def draw_predictions(predictions: Sequence[Prediction], title: str) -> Figure:
     columns, cell_width, cell_height, image_size = 3, 4.4, 1.25, 1.05
     rows = -(-len(predictions) // columns)
     figure = Figure(figsize=(columns * cell_width, rows * cell_height + 0.5))
-    add_text(figure, title, 0.1, 0.12, fontsize=9)
+    add_text(figure, title, 0.1, 0.25, fontsize=9)
     for number, prediction in enumerate(predictions):
         left = 0.1 + number % columns * cell_width
         top = 0.5 + number // columns * cell_height
         add_image(figure, prediction.image, left, top, image_size)
         left += image_size + 0.12
         for line, (label, text, color) in enumerate(caption_lines(prediction)):
-            y = top + line * LINE_HEIGHT
+            y = top + (line + 1) * LINE_HEIGHT
             add_text(figure, label, left, y, fontsize=7.5, color=QUIET)
             add_text(figure, text, left + 0.62, y, fontsize=8, color=color)
     return figure
@@ -150,23 +152,25 @@ def draw_attention(
     pictures: Sequence[np.ndarray], maps: Sequence[tuple[list[str], np.ndarray]], title: str
 ) -> Figure:
     """Each image, RGB (H,W,3), and a heat map over it for each word: (words,rows,columns)."""
-    words_a_row, size, gap, word_height = 8, 1.2, 0.1, 0.25
+    size, gap, word_height = 1.2, 0.1, 0.25
+    words_a_row = min(max(6, *(len(words) for words, _ in maps)), 10)
     width, height = size + gap, size + gap + word_height
     num_rows = [-(-len(words) // words_a_row) for words, _ in maps]
     figure = Figure(figsize=((words_a_row + 1) * width + gap, sum(num_rows) * height + 0.5))
-    add_text(figure, title, gap, 0.12, fontsize=9)
+    add_text(figure, title, gap, 0.25, fontsize=9)
     top = 0.5
     for picture, (words, heat), rows in zip(pictures, maps, num_rows):
         add_image(figure, picture, gap, top + word_height, size)
         for i, word in enumerate(words):
             left, y = gap + (1 + i % words_a_row) * width, top + i // words_a_row * height
             word = word if len(word) <= 17 else f'{word[:16]}…'
-            add_text(figure, word, left + size / 2, y + 0.05, fontsize=9, ha='center')
-            # Grey, so that all colour is attention.
-            axes = add_image(figure, picture.mean(axis=2), left, y + word_height, size)
+            add_text(figure, word, left + size / 2, y + word_height - 0.07, fontsize=9, ha='center')
+            pale = 128 + picture.mean(axis=2) / 2  # and grey: all red is attention
+            axes = add_image(figure, pale, left, y + word_height, size)
             extent = (*axes.get_xlim(), *axes.get_ylim())
-            style = dict(cmap='inferno', interpolation='bicubic', alpha=0.6)
-            axes.imshow(heat[i], extent=extent, vmin=0, vmax=heat.max(), **style)
+            axes.imshow(heat[i], HEAT, extent=extent, interpolation='bicubic')
+            peak, right, bottom = heat[i].max() / heat[i].mean(), left + size, y + height - gap
+            add_text(figure, f'×{peak:.1f}', right - 0.05, bottom - 0.05, fontsize=7.5, ha='right')
         top += rows * height
     return figure
 
@@ -241,8 +245,8 @@ def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
         yield 'attention', draw_attention(
             pictures[rows],
             [(words, weights.cpu().numpy()) for words, weights in maps],
-            'Where the model looks as it writes each word: cross-attention times pooler attention '
-            '(bright: much; one scale an image)',
+            'Where the model looks as it writes each word, from least (clear) to most (red); ×2: '
+            'the peak is twice the mean',
         )
 
 

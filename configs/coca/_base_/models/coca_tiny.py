@@ -25,6 +25,7 @@ model = dict(
         ),
         img_size=48,
         patch_size=12,
+        pos_embed_init='sincos',
     ),
     neck=dict(num_queries=16, dims=dims, memory_dims=image_dims, num_heads=num_heads),
     text=dict(

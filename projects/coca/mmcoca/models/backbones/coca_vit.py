@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import torch
 from mmpretrain.models import VisionTransformer
+from mmpretrain.models.utils import build_2d_sincos_position_embedding
 
 from mmcoca.registry import MODELS
+
+from ..layers import attend
 
 
 @MODELS.register_module()
@@ -16,7 +20,14 @@ class CoCaViT(VisionTransformer):
     the attentional poolers read the patches (paper section 3.2; 288 px and patch 18 give the 256
     tokens of Table 1). With `out_type` 'avg_featmap' or 'featmap' it serves mmpretrain's heads.
 
-    Raises ValueError if the image size is no multiple of the patch size.
+    Args:
+        arch, img_size, patch_size, out_type, with_cls_token, **kwargs: As in VisionTransformer.
+        pos_embed_init: How the learned position embeddings start: 'normal' (deviation 0.02) or
+            'sincos', for short training: sines and cosines of the patch's row and column, as large
+            as the patch embeddings themselves.
+
+    Raises ValueError if the image size is no multiple of the patch size, or for another
+    `pos_embed_init`.
     """
 
     arch_zoo = {
@@ -35,8 +46,12 @@ class CoCaViT(VisionTransformer):
         patch_size: int = 18,
         out_type: str = 'raw',
         with_cls_token: bool = False,
+        pos_embed_init: str = 'normal',
         **kwargs,
     ) -> None:
+        if pos_embed_init not in ('normal', 'sincos'):
+            raise ValueError(f"pos_embed_init '{pos_embed_init}': use 'normal' or 'sincos'")
+        self.pos_embed_init = pos_embed_init
         sides = (img_size, ) if isinstance(img_size, int) else tuple(img_size)
         if any(side % patch_size for side in sides):
             raise ValueError(
@@ -50,3 +65,16 @@ class CoCaViT(VisionTransformer):
             with_cls_token=with_cls_token,
             **kwargs,
         )
+        for layer in self.layers:
+            layer.attn.scaled_dot_product_attention = attend
+
+    def init_weights(self) -> None:
+        """Initialise as VisionTransformer does, but for the position embeddings."""
+        super().init_weights()
+        if self.pos_embed_init == 'sincos' and self.init_cfg is None:
+            # Wave lengths from 6 to 60 patches: grids here have 4 to 40 patches a side.
+            waves = build_2d_sincos_position_embedding(
+                self.patch_resolution, self.embed_dims, temperature=10.0
+            )
+            with torch.no_grad():
+                self.pos_embed[:, self.num_extra_tokens:] = waves

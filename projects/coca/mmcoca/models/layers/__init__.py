@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-from .attention import CrossAttention, SelfAttention, SelfAttentionCache
+from .attention import CrossAttention, SelfAttention, SelfAttentionCache, attend
 from .decoder_layer import MultimodalLayer, UnimodalLayer
 from .initialization import init_transformer_weights
 from .mlp import MLP
@@ -11,5 +11,6 @@ __all__ = [
     'SelfAttention',
     'SelfAttentionCache',
     'UnimodalLayer',
+    'attend',
     'init_transformer_weights',
 ]

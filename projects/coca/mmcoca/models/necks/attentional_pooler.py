@@ -33,7 +33,8 @@ class AttentionalPooler(BaseModule):
         self.attention = CrossAttention(dims, num_heads, memory_dims)
         self.norm = nn.LayerNorm(dims)
         self.apply(init_transformer_weights)
-        nn.init.normal_(self.queries, std=dims**-0.5)
+        # As in open_clip: with smaller queries all would start by reading the same average.
+        nn.init.normal_(self.queries)
 
     def forward(self, memory: Tensor) -> Tensor:
         """(B,N,W) -> (B,Q,D)."""

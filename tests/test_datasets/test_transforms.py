@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from mmpretrain.registry import TRANSFORMS
 
-from mmcoca.datasets import CropToContent, RandomAffine, RandomColorMatrix
+from mmcoca.datasets import (
+    CropToContent,
+    RandomAffine,
+    RandomColorMatrix,
+    RandomElastic,
+    RandomStrokeWidth,
+)
 
 
 @pytest.fixture
@@ -66,25 +72,72 @@ def test_affine_turns_within_its_bounds(image):
 
 
 def test_color_matrix_without_change_is_the_identity(image):
-    assert np.array_equal(RandomColorMatrix(0, 0, 0, 0)(dict(img=image))['img'], image)
+    assert np.array_equal(RandomColorMatrix(0, 0, 0)(dict(img=image))['img'], image)
 
 
 def test_grayscale_equals_opencv(image):
-    gray = RandomColorMatrix(0, 0, 0, 0, grayscale=1.0)(dict(img=image))['img']
+    gray = RandomColorMatrix(0, 0, 0, grayscale=1.0)(dict(img=image))['img']
     expected = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     assert np.abs(gray.astype(int) - expected[..., None]).max() <= 1
 
 
-def test_contrast_and_brightness_equal_their_definition(image):
+def test_contrast_scales_the_distance_to_white(image):
     random.seed(3)
-    brightness, contrast = random.uniform(0.5, 1.5), random.uniform(0.6, 1.4)
+    contrast = random.uniform(0.5, 1.5)
     random.seed(3)
-    changed = RandomColorMatrix(0.5, 0.4, 0, 0)(dict(img=image))['img']
-    mean = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).mean()
-    expected = brightness * (contrast * image + (1 - contrast) * mean)
-    assert np.abs(changed - np.clip(expected, 0, 255)).max() <= 1.5
+    changed = RandomColorMatrix(0.5, 0, 0)(dict(img=image))['img']
+    expected = 255 - contrast * (255.0 - image)
+    assert np.abs(changed - np.clip(expected, 0, 255)).max() <= 0.51
+
+
+def test_hue_turns_colours_within_bounds_and_leaves_white_and_grey(image):
+    image[:8, :8] = 100
+    random.seed(0)
+    turns = []
+    for _ in range(50):
+        changed = RandomColorMatrix(0, 0, hue=0.1)(dict(img=image))['img']
+        assert (changed[-8:, -8:] == 255).all() and np.abs(changed[:8, :8] - 100.0).max() <= 1
+        before, after = (
+            cv2.cvtColor(x[30:31, 60:61], cv2.COLOR_BGR2HSV)[0, 0, 0].astype(int) * 2
+            for x in (image, changed)
+        )
+        turns.append((after - before + 180) % 360 - 180)
+    assert -50 < min(turns) < -20 and 20 < max(turns) < 50
+
+
+def test_elastic_moves_points_smoothly_by_its_displacement():
+    ramp = np.tile(np.arange(96, dtype=np.uint8)[None, :, None] * 2, (96, 1, 3))
+    np.random.seed(0)
+    shifts = []
+    for _ in range(200):
+        warped = RandomElastic(displacement=0.03, fill=0)(dict(img=ramp))['img']
+        inner = (warped.astype(float) - ramp)[24:72, 24:72, 0] / 2  # pixels along x
+        assert np.abs(np.diff(inner, axis=0)).max() <= 1.5  # no tears
+        shifts.append(inner[::16, ::16])
+    # Between the grid's points the shift is a mean of its neighbours', hence smaller.
+    assert 0.4 * 0.03 * 96 < np.std(shifts) < 1.1 * 0.03 * 96
+    same = RandomElastic(displacement=0.0)(dict(img=ramp))['img']
+    assert np.array_equal(same, ramp)
+
+
+def test_stroke_width_changes_by_a_pixel_on_each_side():
+    image = np.full((32, 32, 3), 255, np.uint8)
+    image[:, 14:18] = 0
+    random.seed(0)
+    widths = [
+        int((RandomStrokeWidth(probability=0.8)(dict(img=image))['img'][16, :, 0] == 0).sum())
+        for _ in range(400)
+    ]
+    assert set(widths) == {2, 4, 6}
+    assert all(0.15 < widths.count(width) / 400 < 0.45 for width in (2, 6))
 
 
 def test_transforms_resolve_by_name():
-    for name in ('CropToContent', 'RandomAffine', 'RandomColorMatrix'):
+    for name in (
+        'CropToContent',
+        'RandomAffine',
+        'RandomColorMatrix',
+        'RandomElastic',
+        'RandomStrokeWidth',
+    ):
         assert TRANSFORMS.build(dict(type=f'mmcoca.{name}'))

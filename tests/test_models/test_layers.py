@@ -5,6 +5,7 @@ from torch import nn
 
 from mmcoca.models import AttentionalPooler
 from mmcoca.models.layers import CrossAttention, SelfAttention, SelfAttentionCache
+from mmcoca.models.layers.attention import attend, attend_explicitly
 
 
 def test_cached_self_attention_equals_plain():
@@ -49,3 +50,20 @@ def test_pooler_equals_torch_attention():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match='width 16 .* 3 attention heads'):
         SelfAttention(16, 3)
+
+
+@pytest.mark.parametrize('is_causal', [False, True])
+def test_explicit_attention_equals_the_fused_kernel(is_causal):
+    generator = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(2, 3, 7, 8, generator=generator, dtype=torch.double) for _ in range(3)]
+    results = []
+    for function in (attend, attend_explicitly):
+        leaves = [x.clone().requires_grad_() for x in inputs]
+        out = function(*leaves, is_causal=is_causal)
+        out.square().sum().backward()
+        results.append([out, *(leaf.grad for leaf in leaves)])
+    for fused, explicit in zip(*results):
+        torch.testing.assert_close(fused, explicit)
+    # In bfloat16 on the CPU, attend takes the explicit way.
+    halves = [x.bfloat16() for x in inputs]
+    assert torch.equal(attend(*halves, is_causal), attend_explicitly(*halves, is_causal))

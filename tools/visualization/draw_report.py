@@ -18,6 +18,7 @@ except ImportError as error:
         f'error: {error}; install what this script needs with pip install "mmcoca[emoji]"'
     ) from None
 
+import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config, DictAction
@@ -232,7 +233,10 @@ def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
     pictures = pictures.permute(0, 2, 3, 1).numpy()
     images = model.data_preprocessor(batch)['images']
     outputs = predict(model, images, texts, cfg.test_dataloader.batch_size)
-    predictions = [Prediction(p, captions[i], *o) for p, i, o in zip(pictures, chosen, outputs)]
+    originals = (
+        mmcv.imread(dataset.get_data_info(i)['img_path'], channel_order='rgb') for i in chosen
+    )
+    predictions = [Prediction(p, captions[i], *o) for p, i, o in zip(originals, chosen, outputs)]
     yield 'predictions', draw_predictions(
         predictions,
         f'{len(chosen)} of {len(dataset):,} test images (evenly spread, seed {seed}); nearest: of '

@@ -1,20 +1,30 @@
 # The default data: tools/dataset_converters/emoji.py --out data/emoji. Trains on three artists'
 # drawings and tests on a fourth's of the same concepts.
-image_size = 48
+image_size = 24
 data_root = 'data/emoji'
 
+# What differs between artists: pose, proportions, the pen, the palette.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmcoca.CropToContent'),
-    dict(type='mmcoca.RandomAffine', rotation=10, scale=(0.8, 1.1), translation=0.06, shear=5),
+    dict(
+        type='RandomApply',
+        prob=0.8,
+        transforms=[
+            dict(type='mmcoca.RandomElastic', displacement=0.04),
+            dict(
+                type='mmcoca.RandomAffine',
+                rotation=12,
+                scale=(0.8, 1.1),
+                translation=0.06,
+                shear=8
+            ),
+            dict(type='mmcoca.RandomStrokeWidth', probability=0.5),
+        ]
+    ),
     dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
     dict(
-        type='mmcoca.RandomColorMatrix',
-        brightness=0.3,
-        contrast=0.3,
-        saturation=0.3,
-        hue=0.05,
-        grayscale=0.1
+        type='mmcoca.RandomColorMatrix', contrast=0.3, saturation=0.4, hue=0.05, grayscale=0.1
     ),
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]

@@ -1,6 +1,6 @@
 # A CoCa of the paper's form for 2 CPU cores and the emoji data; chosen on train_dev / val_dev.
 _base_ = 'coca_base.py'
-image_dims = 192
+image_dims = 128
 dims = 128
 num_heads = 4
 vocab_size = 2048
@@ -20,11 +20,11 @@ model = dict(
             _delete_=True,
             embed_dims=image_dims,
             num_layers=4,
-            num_heads=3,
+            num_heads=4,
             feedforward_channels=4 * image_dims,
         ),
-        img_size=48,
-        patch_size=12,
+        img_size=24,
+        patch_size=4,
         pos_embed_init='sincos',
     ),
     neck=dict(num_queries=16, dims=dims, memory_dims=image_dims, num_heads=num_heads),

@@ -4,7 +4,7 @@ warmup_epochs = 6
 
 optim_wrapper = dict(
     type='mmcoca.BFloat16OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.98), weight_decay=0.1, fused=True),
+    optimizer=dict(type='AdamW', lr=7e-4, betas=(0.9, 0.98), weight_decay=0.1, fused=True),
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         bias_decay_mult=0.0,

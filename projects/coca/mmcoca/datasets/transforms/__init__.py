@@ -2,5 +2,7 @@
 from .crop_to_content import CropToContent
 from .random_affine import RandomAffine
 from .random_color_matrix import RandomColorMatrix
+from .random_elastic import RandomElastic
+from .random_stroke_width import RandomStrokeWidth
 
-__all__ = ['CropToContent', 'RandomAffine', 'RandomColorMatrix']
+__all__ = ['CropToContent', 'RandomAffine', 'RandomColorMatrix', 'RandomElastic', 'RandomStrokeWidth']

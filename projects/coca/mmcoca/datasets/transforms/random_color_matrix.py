@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Random brightness, contrast, saturation and hue as one linear map of the colours."""
+"""Random contrast, saturation and hue of what is drawn on white, as one linear map."""
 
 from __future__ import annotations
 
@@ -24,26 +24,25 @@ def hue_rotation(angle: float) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class RandomColorMatrix(BaseTransform):
-    """Change the colours of `img` (H,W,3), BGR, 0..255, by one 3x3 matrix and an offset.
+    """Change the colours of `img` (H,W,3), BGR, 0..255, by one matrix that leaves white white.
 
-    Four steps of a colour jitter are each linear, so that their product costs one pass over the
+    Three steps of a colour jitter are each linear, so that their product costs one pass over the
     image. Hue turns around the grey axis, which approximates the turn of the HSV wheel.
 
     Args:
-        brightness, contrast, saturation: Factors are drawn from [1 - x, 1 + x].
+        contrast: The distance to white is multiplied by a factor from [1 - x, 1 + x].
+        saturation: The distance to grey, likewise.
         hue: Largest turn, as a fraction of the full circle.
         grayscale: Probability of dropping the colours altogether.
     """
 
     def __init__(
         self,
-        brightness: float = 0.2,
-        contrast: float = 0.2,
-        saturation: float = 0.2,
-        hue: float = 0.03,
+        contrast: float = 0.3,
+        saturation: float = 0.3,
+        hue: float = 0.05,
         grayscale: float = 0.0,
     ) -> None:
-        self.brightness = brightness
         self.contrast = contrast
         self.saturation = saturation
         self.hue = hue
@@ -51,17 +50,15 @@ class RandomColorMatrix(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Replace `img`."""
-        image = results['img']
-        brightness, contrast, saturation = (
-            random.uniform(1 - x, 1 + x) for x in (self.brightness, self.contrast, self.saturation)
+        contrast, saturation = (
+            random.uniform(1 - x, 1 + x) for x in (self.contrast, self.saturation)
         )
         if random.random() < self.grayscale:
             saturation = 0.0
         angle = random.uniform(-self.hue, self.hue) * 2 * math.pi
-        colours = saturation * np.eye(3) + (1 - saturation) * np.outer(np.ones(3), LUMA)
-        matrix = brightness * contrast * colours @ hue_rotation(angle)
-        # Contrast changes the distance from the image's mean luminance.
-        offset = brightness * (1 - contrast) * float(LUMA @ cv2.mean(image)[:3])
-        affine = np.column_stack([matrix, np.full(3, offset)])
-        results['img'] = cv2.transform(image, affine)  # rounds, and clips to 0..255
+        grey = np.outer(np.ones(3), LUMA)
+        matrix = contrast * (saturation * np.eye(3) + (1 - saturation) * grey) @ hue_rotation(angle)
+        offset = 255 * (1 - matrix.sum(axis=1))  # so that white is a fixed point
+        # OpenCV rounds, and clips to 0..255.
+        results['img'] = cv2.transform(results['img'], np.column_stack([matrix, offset]))
         return results

@@ -1,0 +1,48 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import pytest
+import torch
+from torch import nn
+
+from mmcoca.engine import BFloat16OptimWrapper
+from mmcoca.engine.bfloat16_optim_wrapper import computes_in_bfloat16
+
+
+def test_matrix_products_run_in_bfloat16_where_the_processor_has_it():
+    layer = nn.Linear(8, 8)
+    wrapper = BFloat16OptimWrapper(optimizer=torch.optim.SGD(layer.parameters(), lr=0.1))
+    with wrapper.optim_context(layer):
+        out = layer(torch.ones(2, 8))
+    expected = torch.bfloat16 if computes_in_bfloat16('cpu') else torch.float32
+    assert out.dtype == expected
+    before = layer.weight.detach().clone()
+    wrapper.update_params(out.float().sum())
+    assert layer.weight.dtype == torch.float32
+    torch.testing.assert_close(layer.weight.detach(), before - 0.2)
+
+
+def test_without_bfloat16_it_trains_in_float32(monkeypatch):
+    monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)
+    monkeypatch.setattr(torch.cpu, '_is_amx_tile_supported', lambda: False)
+    layer = nn.Linear(8, 8)
+    wrapper = BFloat16OptimWrapper(optimizer=torch.optim.SGD(layer.parameters(), lr=0.1))
+    with wrapper.optim_context(layer):
+        assert layer(torch.ones(2, 8)).dtype == torch.float32
+
+
+def test_training_agrees_with_float32():
+    """The same steps in both precisions: bfloat16 rounds to 8 bits, no more."""
+    if not computes_in_bfloat16('cpu'):
+        pytest.skip('this processor has no bfloat16')
+    losses = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        layer = nn.Sequential(nn.Linear(16, 64), nn.GELU(), nn.Linear(64, 1))
+        wrapper = BFloat16OptimWrapper(optimizer=torch.optim.SGD(layer.parameters(), lr=0.05))
+        wrapper.enabled = enabled
+        inputs = torch.randn(64, 16)
+        for _ in range(50):
+            with wrapper.optim_context(layer):
+                loss = (layer(inputs).float() - inputs[:, :1]).square().mean()
+            wrapper.update_params(loss)
+        losses.append(float(loss))
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)

@@ -25,7 +25,7 @@ print(MODELS.build(dict(type='mmcoca.CoCaViT', arch='deit-tiny', img_size=32, pa
 '''
     done = run(code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith('CoCaViT(')
+    assert 'CoCaViT(' in done.stdout
 
 
 def test_import_without_openmmlab_says_what_to_install():

@@ -3,7 +3,7 @@
 
 import os
 
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # as in train.py
+os.environ.setdefault('GOMP_SPINCOUNT', '10000')  # as in train.py
 
 import argparse  # noqa: E402
 

@@ -3,9 +3,9 @@
 
 import os
 
-# Threads that wait must not spin: with as many threads as cores, spinning starves the dataloader.
-# Only the environment, before torch is loaded, can set this.
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+# Threads that wait may spin only shortly: with as many threads as cores, spinning would starve the
+# dataloader and whatever else runs. Only the environment, before torch is loaded, can set this.
+os.environ.setdefault('GOMP_SPINCOUNT', '10000')
 
 import argparse  # noqa: E402
 

@@ -44,5 +44,5 @@ def test_training_agrees_with_float32():
             with wrapper.optim_context(layer):
                 loss = (layer(inputs).float() - inputs[:, :1]).square().mean()
             wrapper.update_params(loss)
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[1] == pytest.approx(losses[0], rel=0.05)

@@ -23,9 +23,7 @@ train_pipeline = [
         ]
     ),
     dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
-    dict(
-        type='mmcoca.RandomColorMatrix', contrast=0.3, saturation=0.4, hue=0.05, grayscale=0.1
-    ),
+    dict(type='mmcoca.RandomColorMatrix', contrast=0.3, saturation=0.4, hue=0.05, grayscale=0.1),
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 test_pipeline = [

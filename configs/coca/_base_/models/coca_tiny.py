@@ -1,8 +1,8 @@
 # A CoCa of the paper's form for 2 CPU cores and the emoji data; chosen on train_dev / val_dev.
 _base_ = 'coca_base.py'
 image_dims = 128
-dims = 128
-num_heads = 4
+dims = 192
+num_heads = 6
 vocab_size = 2048
 max_length = 24
 
@@ -20,20 +20,20 @@ model = dict(
             _delete_=True,
             embed_dims=image_dims,
             num_layers=4,
-            num_heads=4,
+            num_heads=8,
             feedforward_channels=4 * image_dims,
         ),
         img_size=24,
         patch_size=4,
         pos_embed_init='sincos',
     ),
-    neck=dict(num_queries=16, dims=dims, memory_dims=image_dims, num_heads=num_heads),
+    neck=dict(num_queries=8, dims=dims, memory_dims=image_dims, num_heads=48),
     text=dict(
         vocab_size=vocab_size,
         max_length=max_length,
         dims=dims,
         num_heads=num_heads,
-        mlp_dims=4 * dims,
+        mlp_dims=512,
         num_unimodal_layers=2,
         num_multimodal_layers=2,
     ),

@@ -5,4 +5,6 @@ from .random_color_matrix import RandomColorMatrix
 from .random_elastic import RandomElastic
 from .random_stroke_width import RandomStrokeWidth
 
-__all__ = ['CropToContent', 'RandomAffine', 'RandomColorMatrix', 'RandomElastic', 'RandomStrokeWidth']
+__all__ = [
+    'CropToContent', 'RandomAffine', 'RandomColorMatrix', 'RandomElastic', 'RandomStrokeWidth'
+]

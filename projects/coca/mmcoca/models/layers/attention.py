@@ -25,7 +25,11 @@ def check_heads(dims: int, num_heads: int) -> None:
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, is_causal: bool = False, dropout_p: float = 0.0
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    is_causal: bool = False,
+    dropout_p: float = 0.0
 ) -> Tensor:
     """Softmax attention of queries (B,heads,T,C) over keys and values (B,heads,S,C).
 
@@ -40,7 +44,11 @@ def attend(
 
 
 def attend_explicitly(
-    query: Tensor, key: Tensor, value: Tensor, is_causal: bool = False, dropout_p: float = 0.0
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    is_causal: bool = False,
+    dropout_p: float = 0.0
 ) -> Tensor:
     """`attend` by two batched products with the weights (B,heads,T,S) in between."""
     logits = query * query.shape[-1]**-0.5 @ key.transpose(-2, -1)

@@ -43,6 +43,9 @@ val_dataloader = dict(
         test_mode=True,
     ),
 )
-val_evaluator = [dict(type='mmcoca.RetrievalMetric'), dict(type='mmcoca.CaptionMetric')]
+val_evaluator = [
+    dict(type='mmcoca.RetrievalMetric'),
+    dict(type='mmcoca.CaptionMetric', meteor='auto')
+]
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator

@@ -1,6 +1,6 @@
 # AdamW for small runs on the CPU, chosen on train_dev / val_dev.
-max_epochs = 40
-warmup_epochs = 4
+max_epochs = 32
+warmup_epochs = 3
 
 optim_wrapper = dict(
     type='mmcoca.BFloat16OptimWrapper',

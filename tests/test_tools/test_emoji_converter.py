@@ -246,6 +246,8 @@ def test_interrupt_leaves_nothing(tarballs, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # Ctrl-C reaches the workers too, as at a terminal
+        # A test run in the background may itself ignore Ctrl-C, and would pass that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and not any((partial / 'images').glob('*/*.png')):
         time.sleep(0.05)

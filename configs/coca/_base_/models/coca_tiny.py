@@ -37,7 +37,7 @@ model = dict(
         num_unimodal_layers=2,
         num_multimodal_layers=2,
     ),
-    contrastive_head=dict(dims=dims, embed_dims=192, loss=dict(ignore_duplicates=True)),
+    contrastive_head=dict(dims=dims, embed_dims=dims, loss=dict(ignore_duplicates=True)),
     captioning_head=dict(vocab_size=vocab_size, dims=dims),
     generation=dict(max_length=max_length),
 )

@@ -112,7 +112,7 @@ class CoCa(BaseModel):
             losses |= self.contrastive_head.loss(
                 self.contrastive_head.embed_image(global_tokens),
                 self.contrastive_head.embed_text(text_features),
-                torch.unique(texts.token_ids, dim=0, return_inverse=True)[1],
+                texts.token_ids,
             )
         if self.captioning_head is not None:
             # The last token of the longest text has nothing to predict.

@@ -62,12 +62,12 @@ class ContrastiveHead(BaseModule):
         self,
         image_embeddings: Tensor,
         text_embeddings: Tensor,
-        text_groups: Tensor | None = None
+        token_ids: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Embeddings (B,E) -> 'loss_contrastive' and, for the log, 'temperature'."""
+        """Embeddings (B,E), token ids (B,L) -> 'loss_contrastive' and, to log, 'temperature'."""
         with torch.no_grad():
             # Clamped in place, so that a scale at its bound still gets a gradient.
             self.logit_scale.clamp_(0.0, self.max_logit_scale)
         scale = self.logit_scale.exp()
-        loss = self.loss_module(image_embeddings, text_embeddings, scale, text_groups)
+        loss = self.loss_module(image_embeddings, text_embeddings, scale, token_ids)
         return dict(loss_contrastive=loss, temperature=1 / scale.detach())

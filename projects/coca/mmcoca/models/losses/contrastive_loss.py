@@ -62,10 +62,12 @@ class ContrastiveLoss(nn.Module):
         image_features: Tensor,
         text_features: Tensor,
         logit_scale: Tensor,
-        text_groups: Tensor | None = None,
+        token_ids: Tensor | None = None,
     ) -> Tensor:
-        """Features (B,E) -> the weighted loss, a scalar."""
-        groups = text_groups if self.ignore_duplicates else None
+        """Features (B,E), and token ids (B,L) to know duplicates by -> the weighted loss."""
+        groups = None
+        if self.ignore_duplicates:
+            groups = torch.unique(token_ids, dim=0, return_inverse=True)[1]
         image_to_text, text_to_image = contrastive_loss(
             image_features, text_features, logit_scale, groups
         )

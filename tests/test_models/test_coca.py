@@ -52,7 +52,7 @@ def test_one_forward_serves_both_losses(tiny_model, images):
 
 def test_losses_do_not_depend_on_padding(tiny_model, images):
     """The captioning loss of a batch is the token-weighted mean of its sentences' losses."""
-    tiny_model = tiny_model.double()
+    tiny_model = tiny_model.double().eval()
     together = tiny_model(images.double(), samples_of(CAPTIONS), mode='loss')['loss_captioning']
     total, count = 0.0, 0
     for image, caption in zip(images.double(), CAPTIONS):
@@ -79,6 +79,25 @@ def test_embeddings_are_normalised_and_equal_in_all_modes(tiny_model, images):
     )
     torch.testing.assert_close(predictions[0].text_features, text_embeddings[[0, 2]])
     assert [s.pred_caption for s in predictions] == tiny_model.generate(images)
+
+
+def test_embeddings_do_not_depend_on_the_batch(tiny_model, images):
+    """The tiny model's head normalises over batches in training, by running averages after it."""
+    tiny_model.train()
+    tiny_model(images, samples_of(CAPTIONS), mode='loss')
+    head = tiny_model.contrastive_head
+    assert head.image_norm.running_mean.abs().sum() > 0
+    assert head.text_norm.running_mean.abs().sum() > 0
+    tiny_model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(
+            tiny_model.encode_image(images)[1],
+            tiny_model.encode_image(images[1:2])[0]
+        )
+        torch.testing.assert_close(
+            tiny_model.encode_text(CAPTIONS)[1],
+            tiny_model.encode_text(CAPTIONS[1:2])[0]
+        )
 
 
 def test_predict_works_without_captions(tiny_model, images):

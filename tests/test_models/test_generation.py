@@ -8,9 +8,10 @@ def plain_greedy(model, regional_tokens, min_length, max_length):
     """Greedy decoding of one image without any cache: the whole prefix again for each token."""
     token_ids = [model.tokenizer.start_id]
     while len(token_ids) < max_length and token_ids[-1] != model.tokenizer.end_id:
-        prefix = torch.tensor([token_ids])
-        states, _ = model.text.unimodal(prefix, torch.tensor([len(token_ids)]))
-        logits = model.captioning_head(model.text.multimodal(states, regional_tokens)[0, -1])
+        prefix, length = torch.tensor([token_ids]), torch.tensor([len(token_ids)])
+        states, _ = model.text.unimodal(prefix, length)
+        states = model.text.multimodal(states, regional_tokens, length)
+        logits = model.captioning_head(states[0, -1])
         if len(token_ids) <= min_length:
             logits[model.tokenizer.end_id] = -torch.inf
         token_ids.append(int(logits.argmax()))

@@ -4,7 +4,13 @@ import torch
 from torch import nn
 
 from mmcoca.models import AttentionalPooler
-from mmcoca.models.layers import CrossAttention, SelfAttention, SelfAttentionCache
+from mmcoca.models.layers import (
+    CrossAttention,
+    MultimodalLayer,
+    Packing,
+    SelfAttention,
+    SelfAttentionCache,
+)
 from mmcoca.models.layers.attention import attend, attend_explicitly
 
 
@@ -45,6 +51,29 @@ def test_pooler_equals_torch_attention():
     expected, weights = reference(queries, memory, memory, average_attn_weights=False)
     torch.testing.assert_close(pooler(memory), pooler.norm(expected))
     torch.testing.assert_close(pooler.attention_weights(memory), weights)
+
+
+def test_packed_layer_equals_padded_one():
+    """Values and gradients of the real tokens, with texts of every length from 1 to the longest."""
+    torch.manual_seed(0)
+    layer = MultimodalLayer(16, 4, 32).double()
+    lengths = torch.tensor([3, 1, 6, 5])
+    x, memory = torch.randn(4, 6, 16).double(), torch.randn(4, 2, 16).double()
+    keys_values = layer.cross_attention.project_memory(memory)
+    is_token = torch.arange(6) < lengths[:, None]
+    packing = Packing(lengths, 6)
+    results = []
+    for packed in (False, True):
+        leaf = x.clone().requires_grad_()
+        if packed:
+            out = packing.pad(layer(packing.pack(leaf), keys_values, packing=packing))
+            assert not out[~is_token].any()
+            assert torch.equal(packing.pack(leaf)[packing.ends], leaf[range(4), lengths - 1])
+        else:
+            out = layer(leaf, keys_values)
+        out[is_token].square().sum().backward(retain_graph=True)
+        results.append((out[is_token], leaf.grad))
+    torch.testing.assert_close(*results)
 
 
 def test_heads_must_divide_the_width():

@@ -51,8 +51,9 @@ def reference_layer(layer, x, mask, memory=None):
 def test_batch_equals_each_sentence_alone(decoder, sentences):
     """Brute force: each sentence unpadded, with the rule for each pair of positions spelled out."""
     image_tokens = torch.randn(len(sentences), 6, DIMS, dtype=torch.double)
-    states, features = decoder.unimodal(*padded(sentences))
-    outputs = decoder.multimodal(states, image_tokens)
+    token_ids, lengths = padded(sentences)
+    states, features = decoder.unimodal(token_ids, lengths)
+    outputs = decoder.multimodal(states, image_tokens, lengths)
     for row, sentence in enumerate(sentences):
         n = len(sentence)
         unimodal = decoder.unimodal
@@ -92,11 +93,11 @@ def test_word_sees_no_later_word_and_lower_half_no_image(decoder, sentences):
     token_ids, lengths = padded(sentences)
     image_tokens = torch.randn(4, 6, DIMS, dtype=torch.double)
     states, _ = decoder.unimodal(token_ids, lengths)
-    outputs = decoder.multimodal(states, image_tokens)
+    outputs = decoder.multimodal(states, image_tokens, lengths)
     changed = token_ids.clone()
     changed[1, 8:] = (changed[1, 8:] + 1) % VOCABULARY
     changed_states, _ = decoder.unimodal(changed, lengths)
-    changed_outputs = decoder.multimodal(changed_states, image_tokens)
+    changed_outputs = decoder.multimodal(changed_states, image_tokens, lengths)
     torch.testing.assert_close(outputs[1, :8], changed_outputs[1, :8])
     assert not torch.allclose(outputs[1, 8:], changed_outputs[1, 8:])
 

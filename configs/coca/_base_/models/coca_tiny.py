@@ -20,14 +20,18 @@ model = dict(
             _delete_=True,
             embed_dims=image_dims,
             num_layers=4,
-            num_heads=8,
+            num_heads=4,
             feedforward_channels=4 * image_dims,
         ),
         img_size=24,
         patch_size=4,
         pos_embed_init='sincos',
+        # The poolers learn several times faster from an encoder that moves slowly at first, from
+        # queries that start by reading different patches, and under features without the large
+        # part that all images share.
+        layer_scale_init_value=0.01,
     ),
-    neck=dict(num_queries=8, dims=dims, memory_dims=image_dims, num_heads=48),
+    neck=dict(num_queries=8, dims=dims, memory_dims=image_dims, num_heads=48, query_std=4.0),
     text=dict(
         vocab_size=vocab_size,
         max_length=max_length,
@@ -37,7 +41,12 @@ model = dict(
         num_unimodal_layers=2,
         num_multimodal_layers=2,
     ),
-    contrastive_head=dict(dims=dims, embed_dims=dims, loss=dict(ignore_duplicates=True)),
+    contrastive_head=dict(
+        dims=dims,
+        embed_dims=dims,
+        norm_cfg=dict(type='BN1d', affine=False),
+        loss=dict(ignore_duplicates=True),
+    ),
     captioning_head=dict(vocab_size=vocab_size, dims=dims),
     generation=dict(max_length=max_length),
 )

@@ -4,12 +4,7 @@ warmup_epochs = 3
 
 optim_wrapper = dict(
     type='mmcoca.BFloat16OptimWrapper',
-    optimizer=dict(type='AdamW', lr=7e-4, betas=(0.9, 0.98), weight_decay=0.1, fused=True),
-    paramwise_cfg=dict(
-        norm_decay_mult=0.0,
-        bias_decay_mult=0.0,
-        custom_keys=dict(logit_scale=dict(decay_mult=0.0), embed=dict(decay_mult=0.0)),
-    ),
+    optimizer=dict(type='AdamW', lr=7e-4, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [

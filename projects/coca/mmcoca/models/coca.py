@@ -116,7 +116,7 @@ class CoCa(BaseModel):
             )
         if self.captioning_head is not None:
             # The last token of the longest text has nothing to predict.
-            states = self.text.multimodal(token_states[:, :-1], regional_tokens)
+            states = self.text.multimodal(token_states[:, :-1], regional_tokens, texts.lengths - 1)
             losses |= self.captioning_head.loss(states, *texts)
         return losses
 

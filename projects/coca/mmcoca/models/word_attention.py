@@ -35,9 +35,12 @@ def word_attention(model: CoCa, images: Tensor, captions: Sequence[str]) -> list
     with ExitStack() as hooks:
         for attention in attentions:
             hooks.enter_context(
-                attention.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+                attention.register_forward_pre_hook(
+                    # The packed states, the keys and values, and the packing.
+                    lambda _, args: inputs.append(args[2].pad(args[0]))
+                )
             )
-        model.text.multimodal(token_states, queries)
+        model.text.multimodal(token_states, queries, texts.lengths)
     over_queries = torch.stack(
         [attention.attention_weights(x, queries) for attention, x in zip(attentions, inputs)]
     ).mean(dim=(0, 2))  # (layers,B,heads,L,Q) -> (B,L,Q)

@@ -7,6 +7,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -21,9 +22,12 @@ class ContrastiveHead(BaseModule):
 
     Args:
         loss: Config of the contrastive loss.
-        dims: Width D of the pooled image and text feature; needed with `embed_dims`.
+        dims: Width D of the pooled image and text feature; needed with `embed_dims` or `norm_cfg`.
         embed_dims: E of two linear projections; None compares the features as they are
             (paper: "decoupled" halves of one width, no projection in google-research/vila).
+        norm_cfg: A norm of each feature before its projection, such as dict(type='BN1d',
+            affine=False): features that differ little between inputs, as those of a pooler that
+            has barely learned, then start apart (not in the paper).
         init_temperature: 0.07 in the paper.
         min_temperature: The learned temperature never falls below (CLIP: 0.01).
     """
@@ -33,17 +37,25 @@ class ContrastiveHead(BaseModule):
         loss: dict,
         dims: int | None = None,
         embed_dims: int | None = None,
+        norm_cfg: dict | None = None,
         init_temperature: float = 0.07,
         min_temperature: float = 0.01,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.loss_module = MODELS.build(loss)
+        self.image_norm: nn.Module = nn.Identity()
+        self.text_norm: nn.Module = nn.Identity()
         self.image_projection: nn.Module = nn.Identity()
         self.text_projection: nn.Module = nn.Identity()
+        if dims is None and (embed_dims is not None or norm_cfg is not None):
+            raise ValueError(
+                "ContrastiveHead with embed_dims or norm_cfg needs dims, the features' width"
+            )
+        if norm_cfg is not None:
+            self.image_norm = build_norm_layer(norm_cfg, dims)[1]
+            self.text_norm = build_norm_layer(norm_cfg, dims)[1]
         if embed_dims is not None:
-            if dims is None:
-                raise ValueError('ContrastiveHead with embed_dims needs dims, the features\' width')
             self.image_projection = nn.Linear(dims, embed_dims, bias=False)
             self.text_projection = nn.Linear(dims, embed_dims, bias=False)
             self.apply(init_transformer_weights)
@@ -52,11 +64,13 @@ class ContrastiveHead(BaseModule):
 
     def embed_image(self, global_tokens: Tensor) -> Tensor:
         """The contrastive pooler's (B,1,D) -> (B,E), L2-normalised."""
-        return F.normalize(self.image_projection(global_tokens[:, 0]).float(), dim=-1)
+        feature = self.image_norm(global_tokens[:, 0])
+        return F.normalize(self.image_projection(feature).float(), dim=-1)
 
     def embed_text(self, text_features: Tensor) -> Tensor:
         """[CLS] outputs (B,D) -> (B,E), L2-normalised."""
-        return F.normalize(self.text_projection(text_features).float(), dim=-1)
+        feature = self.text_norm(text_features)
+        return F.normalize(self.text_projection(feature).float(), dim=-1)
 
     def loss(
         self,

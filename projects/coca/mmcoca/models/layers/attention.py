@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .packing import Packing
+
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """(B,T,D) -> (B,heads,T,D/heads)."""
@@ -87,7 +89,7 @@ class SelfAttentionCache:
 
 
 class SelfAttention(nn.Module):
-    """Causal multi-head self-attention, (B,T,D) -> (B,T,D)."""
+    """Causal multi-head self-attention, (B,L,D) -> (B,L,D)."""
 
     def __init__(self, dims: int, num_heads: int) -> None:
         super().__init__()
@@ -96,15 +98,25 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dims, 3 * dims)
         self.proj = nn.Linear(dims, dims)
 
-    def forward(self, x: Tensor, cache: SelfAttentionCache | None = None) -> Tensor:
-        """Attend causally; with a cache, `x` is what follows the cached tokens: all of them if
-        the cache is empty, else a single one."""
-        query, key, value = (split_heads(t, self.num_heads) for t in self.qkv(x).chunk(3, dim=-1))
+    def forward(
+        self,
+        x: Tensor,
+        cache: SelfAttentionCache | None = None,
+        packing: Packing | None = None,
+    ) -> Tensor:
+        """Attend causally; with a packing, `x` is (T,D), packed.
+
+        With a cache, `x` is what follows the cached tokens: all of them if the cache is empty,
+        else a single one.
+        """
+        qkv = self.qkv(x) if packing is None else packing.pad(self.qkv(x))
+        query, key, value = (split_heads(t, self.num_heads) for t in qkv.chunk(3, dim=-1))
         if cache is not None:
             key, value = cache.append(key, value)
         # A single token that follows the cache sees everything, so it needs no mask.
         is_causal = query.shape[2] > 1
-        return self.proj(merge_heads(attend(query, key, value, is_causal)))
+        x = merge_heads(attend(query, key, value, is_causal))
+        return self.proj(x if packing is None else packing.pack(x))
 
 
 class CrossAttention(nn.Module):
@@ -123,10 +135,16 @@ class CrossAttention(nn.Module):
         key, value = (split_heads(t, self.num_heads) for t in self.key_value(memory).chunk(2, -1))
         return key, value
 
-    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor]) -> Tensor:
-        """Attend from `x` to keys and values of `project_memory`."""
-        query = split_heads(self.query(x), self.num_heads)
-        return self.proj(merge_heads(attend(query, *keys_values)))
+    def forward(
+        self,
+        x: Tensor,
+        keys_values: tuple[Tensor, Tensor],
+        packing: Packing | None = None,
+    ) -> Tensor:
+        """Attend from `x` to keys and values of `project_memory`; with a packing, `x` is (T,D)."""
+        query = self.query(x) if packing is None else packing.pad(self.query(x))
+        x = merge_heads(attend(split_heads(query, self.num_heads), *keys_values))
+        return self.proj(x if packing is None else packing.pack(x))
 
     def attention_weights(self, x: Tensor, memory: Tensor) -> Tensor:
         """Softmax weights (B,heads,T,S) that `forward` uses without keeping: for pictures."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .attention import CrossAttention, SelfAttention, SelfAttentionCache
 from .mlp import MLP
+from .packing import Packing
 
 
 class UnimodalLayer(nn.Module):
@@ -20,9 +21,14 @@ class UnimodalLayer(nn.Module):
         self.mlp = MLP(dims, mlp_dims, dropout)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, cache: SelfAttentionCache | None = None) -> Tensor:
-        """(B,T,D) -> (B,T,D)."""
-        x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache))
+    def forward(
+        self,
+        x: Tensor,
+        cache: SelfAttentionCache | None = None,
+        packing: Packing | None = None,
+    ) -> Tensor:
+        """(B,L,D) -> the same; with a packing, (T,D) -> the same."""
+        x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache, packing))
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -46,8 +52,10 @@ class MultimodalLayer(UnimodalLayer):
         x: Tensor,
         keys_values: tuple[Tensor, Tensor],
         cache: SelfAttentionCache | None = None,
+        packing: Packing | None = None,
     ) -> Tensor:
-        """(B,T,D) and the image's keys and values -> (B,T,D)."""
-        x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache))
-        x = x + self.dropout(self.cross_attention(self.cross_attention_norm(x), keys_values))
+        """(B,L,D) and the image's keys and values -> (B,L,D); with a packing, (T,D) -> (T,D)."""
+        x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache, packing))
+        image = self.cross_attention(self.cross_attention_norm(x), keys_values, packing)
+        x = x + self.dropout(image)
         return x + self.mlp(self.mlp_norm(x))

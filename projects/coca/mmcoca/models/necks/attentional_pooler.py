@@ -26,6 +26,7 @@ class AttentionalPooler(BaseModule):
         dims: int,
         memory_dims: int,
         num_heads: int,
+        query_std: float = 1.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -34,7 +35,7 @@ class AttentionalPooler(BaseModule):
         self.norm = nn.LayerNorm(dims)
         self.apply(init_transformer_weights)
         # As in open_clip: with smaller queries all would start by reading the same average.
-        nn.init.normal_(self.queries)
+        nn.init.normal_(self.queries, std=query_std)
 
     def forward(self, memory: Tensor) -> Tensor:
         """(B,N,W) -> (B,Q,D)."""
@@ -62,6 +63,7 @@ class TaskPoolers(BaseModule):
         num_heads: int,
         num_queries: int = 256,
         mode: str = 'cascade',
+        query_std: float = 1.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -69,9 +71,11 @@ class TaskPoolers(BaseModule):
             raise ValueError(f"pooler mode '{mode}' is unknown: use 'cascade' or 'parallel'")
         self.mode = mode
         self.dims = dims
-        self.captioning_pooler = AttentionalPooler(num_queries, dims, memory_dims, num_heads)
+        self.captioning_pooler = AttentionalPooler(
+            num_queries, dims, memory_dims, num_heads, query_std
+        )
         self.contrastive_pooler = AttentionalPooler(
-            1, dims, dims if mode == 'cascade' else memory_dims, num_heads
+            1, dims, dims if mode == 'cascade' else memory_dims, num_heads, query_std
         )
 
     def forward(self, image_tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 
 Layout of a text of n words: start w_1 .. w_n end [CLS] padding. Because [CLS] comes directly after
 the end token, a purely causal mask lets it see all of its own sentence, itself, and no padding; so
-attention needs no mask tensor, and nothing but the batch's longest text is computed.
+attention needs no mask tensor. Everything but attention is computed without the padding.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
-from ..layers import MultimodalLayer, SelfAttentionCache, UnimodalLayer, init_transformer_weights
+from ..layers import (
+    MultimodalLayer,
+    Packing,
+    SelfAttentionCache,
+    UnimodalLayer,
+    init_transformer_weights,
+)
 
 
 @MODELS.register_module()
@@ -64,16 +70,18 @@ class UnimodalDecoder(BaseModule):
     def forward(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Token ids (B,L) and lengths (B,) -> token states (B,L,D), text feature (B,D).
 
+        The states of padding are not defined.
         The states are not normalised: the multimodal half takes the stream as it is. [CLS] has no
         position embedding (both as in google-research/vila).
         """
         x = F.pad(self.embed(token_ids), (0, 0, 0, 1))
         is_cls = torch.arange(x.shape[1], device=x.device) == lengths[:, None]
-        x = self.dropout(torch.where(is_cls[..., None], self.cls_embedding, x))
+        x = torch.where(is_cls[..., None], self.cls_embedding, x)
+        packing = Packing(lengths + 1, x.shape[1])
+        x = self.dropout(packing.pack(x))
         for layer in self.layers:
-            x = layer(x)
-        rows = torch.arange(len(x), device=x.device)
-        return x[:, :-1], self.cls_norm(x[rows, lengths])
+            x = layer(x, packing=packing)
+        return packing.pad(x)[:, :-1], self.cls_norm(x[packing.ends])
 
     def decode(self, token_ids: Tensor, caches: list[SelfAttentionCache]) -> Tensor:
         """Token ids (B,T) that follow what the caches, one a layer, hold -> (B,T,D)."""
@@ -109,12 +117,16 @@ class MultimodalDecoder(BaseModule):
         """Image tokens (B,Q,D) -> each layer's cross-attention keys and values."""
         return [layer.cross_attention.project_memory(image_tokens) for layer in self.layers]
 
-    def forward(self, token_states: Tensor, image_tokens: Tensor) -> Tensor:
-        """Unimodal states (B,L,D) and image tokens (B,Q,D) -> (B,L,D)."""
-        x = token_states
+    def forward(self, token_states: Tensor, image_tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Unimodal states (B,L,D), image tokens (B,Q,D) and lengths (B,) -> states (B,L,D).
+
+        The states from a text's length on are zeros.
+        """
+        packing = Packing(lengths, token_states.shape[1])
+        x = packing.pack(token_states)
         for layer, keys_values in zip(self.layers, self.project_memory(image_tokens)):
-            x = layer(x, keys_values)
-        return self.norm(x)
+            x = layer(x, keys_values, packing=packing)
+        return packing.pad(self.norm(x))
 
     def decode(
         self,

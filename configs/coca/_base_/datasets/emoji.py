@@ -9,7 +9,7 @@ train_pipeline = [
     dict(type='mmcoca.CropToContent'),
     dict(
         type='RandomApply',
-        prob=0.8,
+        prob=0.5,
         transforms=[
             dict(type='mmcoca.RandomElastic', displacement=0.04),
             dict(

@@ -1,10 +1,10 @@
 # AdamW for small runs on the CPU, chosen on train_dev / val_dev.
-max_epochs = 32
+max_epochs = 36
 warmup_epochs = 3
 
 optim_wrapper = dict(
     type='mmcoca.BFloat16OptimWrapper',
-    optimizer=dict(type='AdamW', lr=7e-4, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
+    optimizer=dict(type='AdamW', lr=8e-4, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [

@@ -13,7 +13,8 @@ from mmengine.evaluator import DumpResults  # noqa: E402
 from mmcoca.apis.command_line import (  # noqa: E402
     UserError,
     add_common_arguments,
-    build_runner,
+    build_testing,
+    check_checkpoint,
     find_checkpoint,
     load_config,
     user_errors,
@@ -29,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     )
     add_common_arguments(parser)
     parser.add_argument('checkpoint', help='checkpoint file, or a work directory for its last one')
-    parser.add_argument('--out', help='file to write: .json, .yaml or .pkl')
+    parser.add_argument('--out', help='file to write: .pkl; metrics also as .json, .yaml')
     parser.add_argument(
         '--out-item', choices=['metrics', 'pred'], help='what to write there (default: pred, .pkl)'
     )
@@ -38,6 +39,11 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.out_item is not None and args.out is None:
         parser.error('--out-item needs --out')
+    endings = ('.pkl', '.pickle')
+    if args.out_item == 'metrics':
+        endings += ('.json', '.yaml', '.yml')
+    if args.out is not None and not args.out.endswith(endings):
+        parser.error(f'--out {args.out}: the ending must be one of {", ".join(endings)}')
     return args
 
 
@@ -55,7 +61,8 @@ def main() -> None:
             cfg.default_hooks.visualization.update(
                 enable=True, show=args.show, out_dir=args.show_dir
             )
-        runner = build_runner(cfg)
+        runner = build_testing(cfg)
+        check_checkpoint(cfg.load_from, runner.model)
         if args.out and args.out_item != 'metrics':
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
         metrics = runner.test()

@@ -13,7 +13,7 @@ import torch  # noqa: E402
 
 from mmcoca.apis.command_line import (  # noqa: E402
     add_common_arguments,
-    build_runner,
+    build_training,
     find_checkpoint,
     load_config,
     user_errors,
@@ -69,7 +69,7 @@ def main() -> None:
             cfg.auto_scale_lr.enable = True
         if args.no_persistent_workers:
             cfg.train_dataloader.persistent_workers = False
-        build_runner(cfg).train()
+        build_training(cfg).train()
 
 
 if __name__ == '__main__':

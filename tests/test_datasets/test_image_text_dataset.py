@@ -87,7 +87,7 @@ def test_columns_can_be_named(folder):
         (dict(image='z.png', caption='x'), 'line 2: image .*images/z.png does not exist'),
         (dict(image=None, caption='x'), 'line 2: the image is None'),
         (dict(image='a.png', text='x'), "line 2: no 'caption' among image, text"),
-        ('{"image": "a.png", "capt', 'line 2: invalid JSON'),
+        ('{"image": "a.png", "capt', 'line 2 column 25: invalid JSON'),
         ('["a.png", "x"]', 'line 2: not a JSON object'),
     ],
 )
@@ -108,9 +108,10 @@ def test_many_bad_rows_are_listed_shortly(folder):
     'ending, text, message',
     [
         ('csv', 'img,caption\na.png,x\n', "pairs.csv line 1: no column 'image' among img, caption"),
+        ('csv', '', "pairs.csv line 1: no column 'image' among no columns"),
         ('csv', 'image,caption\na.png,x,y\n', 'pairs.csv line 2: more fields'),
         ('tsv', 'image\tcaption\na.png\n', 'pairs.tsv: line 2: the caption is None'),
-        ('json', '{"images": [', 'pairs.json line 1: invalid JSON'),
+        ('json', '{"images": [', 'pairs.json line 1 column 13: invalid JSON'),
         ('json', '[1, 2]', 'pairs.json: not COCO-caption JSON'),
         ('json', '{"images": [], "annotations": []}', 'pairs.json: not COCO-caption JSON'),
         (
@@ -173,3 +174,10 @@ def test_unreadable_image_is_an_error_in_testing(folder):
 def test_images_need_not_be_checked_on_loading(folder):
     write_lines(folder, dict(image='z.png', caption='x'))
     assert len(dataset(folder, check_images=False)) == 1
+
+
+@pytest.mark.parametrize('ending', ['json', 'jsonl', 'csv', 'tsv'])
+def test_a_byte_order_mark_is_no_part_of_the_text(folder, ending):
+    path = folder / f'pairs.{ending}'
+    path.write_text(path.read_text(encoding='utf-8'), encoding='utf-8-sig')
+    assert len(dataset(folder, ending)) == sum(len(captions) for _, captions in PAIRS)

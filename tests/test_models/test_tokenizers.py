@@ -48,6 +48,8 @@ def test_empty_text_names_its_row(tokenizer, text):
     if text == '':
         with pytest.raises(ValueError, match='text 1 of the batch is empty'):
             tokenizer(['cat', text])
+    with pytest.raises(ValueError, match='no texts'):
+        tokenizer([])
     with pytest.raises(ValueError, match='text 2 of the batch is empty'):
         CLIPTokenizer()(['cat', 'dog', text])
 

@@ -135,6 +135,26 @@ def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
             [CONFIG, '--cfg-options', 'model.text.num_heads=5'],
             'does not divide into 5 attention heads',
         ),
+        (
+            'train.py',
+            [CONFIG, '--cfg-options', 'optim_wraper.optimizer.lr=1'],
+            "has no 'optim_wraper' to set: did you mean 'optim_wrapper'?",
+        ),
+        (
+            'train.py',
+            [CONFIG, '--cfg-options', 'train_dataloader.batch_size=600'],
+            '512 training pairs do not fill one batch of 600',
+        ),
+        (
+            'train.py',
+            [CONFIG, '--cfg-options', 'train_dataloader.batchsize=8'],
+            "unexpected keyword argument 'batchsize'",
+        ),
+        (
+            'train.py',
+            [CONFIG, '--cfg-options', 'train_dataloader.dataset.type=NoSuch'],
+            'NoSuch is not in the',
+        ),
     ],
 )
 def test_mistakes_give_one_line(tool, args, message, options, tmp_path):
@@ -145,6 +165,44 @@ def test_mistakes_give_one_line(tool, args, message, options, tmp_path):
     errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
     assert len(errors) == 1 and message in errors[0]
     assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize(
+    'tool, args, message',
+    [
+        ('train.py', [CONFIG, '--cfg-options', 'train_cfg'], 'takes KEY=VALUE, not train_cfg'),
+        ('test.py', [CONFIG, 'x.pth', '--out', 'm.txt'], 'must be one of .pkl'),
+        (
+            'test.py',
+            [CONFIG, 'x.pth', '--out', 'm.txt', '--out-item', 'metrics'],
+            'must be one of .pkl, .pickle, .json',
+        ),
+    ],
+)
+def test_usage_errors(tool, args, message):
+    done = run(tool, *args, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1] and 'Traceback' not in done.stderr
+
+
+def test_checkpoint_of_something_else_is_an_error(trained, options, tmp_path):
+    """Text under a checkpoint's name, and weights of another or of a wider model."""
+    (tmp_path / 'text.pth').write_text('epoch 1\n')
+    torch.save(dict(state_dict={'a.b': torch.zeros(1)}), tmp_path / 'other.pth')
+    checkpoint = torch.load(trained / 'epoch_2.pth', weights_only=False)
+    weights = checkpoint['state_dict']
+    weights['backbone.ln1.weight'] = torch.zeros(7)
+    torch.save(dict(state_dict=weights), tmp_path / 'wider.pth')
+    for name, message in (
+        ('text.pth', 'is not a checkpoint'),
+        ('other.pth', 'is of another model: it lacks'),
+        ('wider.pth', 'is of another model: backbone.ln1.weight is (7,) there, (128,) in'),
+    ):
+        done = run(
+            'test.py', CONFIG, tmp_path / name, '--work-dir', tmp_path, *options, check=False
+        )
+        assert done.returncode == 1
+        assert f'{name} {message}' in done.stderr and 'Traceback' not in done.stderr
 
 
 def test_checkpoint_that_would_execute_code_is_refused(tmp_path):

@@ -21,14 +21,21 @@ except ImportError as error:
 import mmcv
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import BaseDataset, default_collate
 from mmengine.registry import init_default_scope
 from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
 from torch import Tensor
 
-from mmcoca.apis.command_line import UserError, find_checkpoint, load_config, user_errors
+from mmcoca.apis.command_line import (
+    ConfigOptions,
+    UserError,
+    check_checkpoint,
+    find_checkpoint,
+    load_config,
+    user_errors,
+)
 from mmcoca.models import CoCa
 from mmcoca.models.word_attention import word_maps
 
@@ -191,6 +198,7 @@ def build_model(cfg: Config, checkpoint: str) -> CoCa:
         raise UserError(f'{cfg.filename}: {error}') from error
     if not isinstance(model, CoCa):
         raise UserError(f'{cfg.filename}: the model is {type(model).__name__}, not mmcoca.CoCa')
+    check_checkpoint(checkpoint, model)
     return model
 
 
@@ -268,7 +276,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         metavar='KEY=VALUE',
         help='override settings of the config, e.g. test_dataloader.dataset.data_root=DIR',
     )

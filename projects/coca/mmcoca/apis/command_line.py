@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import inspect
 import os
 import sys
 from collections.abc import Iterator
@@ -13,9 +15,11 @@ from pickle import UnpicklingError
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import get_torch_safe_globals
+from torch import nn
 
 from mmcoca.datasets import AnnotationError, UnreadableImageError
 
@@ -32,7 +36,21 @@ def user_errors() -> Iterator[None]:
     except (UserError, FileNotFoundError, AnnotationError, UnreadableImageError) as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
+        print(
+            'interrupted; train.py goes on from the last checkpoint with --resume', file=sys.stderr
+        )
         sys.exit(130)
+
+
+class ConfigOptions(DictAction):
+    """MMEngine's KEY=VALUE options, with a usage error for what is not of that form."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Parse the values, as argparse calls it."""
+        for value in values:
+            if '=' not in value:
+                parser.error(f'{option_string} takes KEY=VALUE, not {value}')
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +62,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         metavar='KEY=VALUE',
         help='override settings of the config, e.g. train_dataloader.batch_size=32; lists as '
         'key="[a,b]"',
@@ -81,18 +99,64 @@ def load_config(args: argparse.Namespace) -> Config:
                 if args.no_pin_memory:
                     loader.pin_memory = False
         if args.cfg_options is not None:
+            check_options(cfg, args.cfg_options)
             cfg.merge_from_dict(args.cfg_options)
     except (SyntaxError, KeyError, TypeError, ImportError, OSError) as error:
         raise UserError(f'{args.config}: {error}') from error
     return cfg
 
 
+def check_options(cfg: Config, options: dict) -> None:
+    """Raise UserError for an option that neither the config nor MMEngine knows."""
+    read_from_config_alone = {'custom_imports', 'model_wrapper_cfg', 'runner_type'}
+    known = {*cfg, *inspect.signature(Runner).parameters, *read_from_config_alone}
+    for key in options:
+        name = key.split('.')[0]
+        if name not in known:
+            similar = difflib.get_close_matches(name, known, n=1)
+            hint = f": did you mean '{similar[0]}'?" if similar else ''
+            raise UserError(f"{cfg.filename} has no '{name}' to set{hint}")
+
+
+@contextmanager
+def config_errors(cfg: Config) -> Iterator[None]:
+    """Turn what MMEngine raises while it builds from a config into a UserError."""
+    try:
+        yield
+    except AnnotationError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{cfg.filename}: {error.args[0] if error.args else error}') from error
+
+
 def build_runner(cfg: Config) -> Runner:
     """The runner of a config. Raises UserError where its parts contradict each other."""
-    try:
+    with config_errors(cfg):
         return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{cfg.filename}: {error}') from error
+
+
+def build_training(cfg: Config) -> Runner:
+    """A runner whose training data are loaded.
+
+    Raises UserError as `build_runner` does, and for data that do not fill one batch.
+    """
+    runner = build_runner(cfg)
+    with config_errors(cfg):
+        loader = runner.train_loop.dataloader
+    if len(loader) == 0:
+        raise UserError(
+            f'{cfg.filename}: {len(loader.dataset)} training pairs do not fill one batch of '
+            f'{loader.batch_size}: lower train_dataloader.batch_size'
+        )
+    return runner
+
+
+def build_testing(cfg: Config) -> Runner:
+    """A runner whose test data are loaded. Raises UserError as `build_runner` does."""
+    runner = build_runner(cfg)
+    with config_errors(cfg):
+        runner.test_loop  # MMEngine builds it when it is first asked for
+    return runner
 
 
 def find_checkpoint(path: str) -> str:
@@ -111,11 +175,37 @@ def find_checkpoint(path: str) -> str:
         raise UserError(f'checkpoint {path} does not exist')
     try:
         with torch.serialization.safe_globals(get_torch_safe_globals()):
-            torch.load(path, map_location='meta', weights_only=True)
+            checkpoint = torch.load(path, map_location='meta', weights_only=True)
     except UnpicklingError as error:
         raise UserError(
             f'{path} is refused: reading it could execute code ({str(error).splitlines()[0]})'
         ) from error
-    except (RuntimeError, EOFError, ValueError) as error:
-        raise UserError(f'{path} is not a checkpoint: {str(error).splitlines()[0]}') from error
+    except Exception as error:  # a file of anything else makes the reader raise anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f'{path} is not a checkpoint: {reason}') from error
+    if not isinstance(checkpoint, dict):
+        raise UserError(f'{path} is not a checkpoint: it holds a {type(checkpoint).__name__}')
     return path
+
+
+def check_checkpoint(path: str, model: nn.Module) -> None:
+    """Raise UserError if a checkpoint lacks parameters of the model, or has other shapes.
+
+    MMEngine would test with what is missing left at its random start.
+    """
+    with torch.serialization.safe_globals(get_torch_safe_globals()):
+        checkpoint = torch.load(path, map_location='meta', weights_only=True)
+    found = checkpoint.get('state_dict', checkpoint)
+    expected = (model.module if is_model_wrapper(model) else model).state_dict()
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise UserError(
+            f'{path} is of another model: it lacks {len(missing)} of {len(expected)} tensors, '
+            f'first {missing[0]}'
+        )
+    for name, tensor in expected.items():
+        if found[name].shape != tensor.shape:
+            raise UserError(
+                f'{path} is of another model: {name} is {tuple(found[name].shape)} there, '
+                f'{tuple(tensor.shape)} in the config'
+            )

@@ -26,23 +26,25 @@ class Row(NamedTuple):
 
 
 def read_coco_captions(path: Path, image_key: str, caption_key: str) -> Iterator[Row]:
-    """COCO-caption JSON: `images` with `id` and `file_name`, `annotations` with `image_id`."""
+    """COCO-caption JSON: `images` with `id`, `file_name`; `annotations` with `id`, `image_id`."""
     from pycocotools.coco import COCO
 
     coco = COCO()
     try:
-        coco.dataset = json.loads(path.read_text(encoding='utf-8'))
+        coco.dataset = json.loads(path.read_text(encoding='utf-8-sig'))
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             coco.createIndex()
         images, captions_of = coco.imgs, coco.imgToAnns
         if not images:
             raise KeyError('images')
     except json.JSONDecodeError as error:
-        raise AnnotationError(f'{path} line {error.lineno}: invalid JSON: {error.msg}') from error
+        raise AnnotationError(
+            f'{path} line {error.lineno} column {error.colno}: invalid JSON: {error.msg}'
+        ) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise AnnotationError(
             f'{path}: not COCO-caption JSON: needs "images" with "id" and "file_name", and '
-            f'"annotations" with "image_id" and "caption" ({type(error).__name__}: {error})'
+            f'"annotations" with "id", "image_id" and "caption" ({type(error).__name__}: {error})'
         ) from error
     for annotation in coco.dataset['annotations']:
         if annotation['image_id'] not in images:
@@ -57,14 +59,16 @@ def read_coco_captions(path: Path, image_key: str, caption_key: str) -> Iterator
 
 def read_json_lines(path: Path, image_key: str, caption_key: str) -> Iterator[Row]:
     """JSON Lines: an object a line, its caption a string or a list of strings."""
-    with path.open(encoding='utf-8') as file:
+    with path.open(encoding='utf-8-sig') as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
-                raise AnnotationError(f'{path} line {number}: invalid JSON: {error.msg}') from error
+                raise AnnotationError(
+                    f'{path} line {number} column {error.colno}: invalid JSON: {error.msg}'
+                ) from error
             if not isinstance(row, dict):
                 raise AnnotationError(f'{path} line {number}: not a JSON object')
             for key in (image_key, caption_key):
@@ -77,12 +81,13 @@ def read_json_lines(path: Path, image_key: str, caption_key: str) -> Iterator[Ro
 
 def read_table(path: Path, image_key: str, caption_key: str, delimiter: str) -> Iterator[Row]:
     """CSV or TSV with a header line; rows of one image need not stand together."""
-    with path.open(encoding='utf-8', newline='') as file:
+    with path.open(encoding='utf-8-sig', newline='') as file:
         reader = csv.DictReader(file, delimiter=delimiter)
+        columns = reader.fieldnames or []
         for key in (image_key, caption_key):
-            if key not in (reader.fieldnames or []):
+            if key not in columns:
                 raise AnnotationError(
-                    f"{path} line 1: no column '{key}' among {', '.join(reader.fieldnames or [])}"
+                    f"{path} line 1: no column '{key}' among {', '.join(columns) or 'no columns'}"
                 )
         try:
             for row in reader:

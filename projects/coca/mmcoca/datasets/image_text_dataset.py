@@ -162,6 +162,6 @@ class ImageTextDataset(BaseDataset):
         """Raise UnreadableImageError, with the list, past `max_unreadable`."""
         if self.num_unreadable > self.max_unreadable * len(self):
             raise UnreadableImageError(
-                f'{self.unreadable_report()} (the limit, max_unreadable, is '
+                f'{self.unreadable_report()} (the limit, max_unreadable of the data set, is '
                 f'{self.max_unreadable:.2%})'
             )

@@ -90,8 +90,11 @@ class TextTokenizer:
     def __call__(self, texts: Sequence[str]) -> TextBatch:
         """Encode texts, padded to the batch's longest.
 
-        Raises TypeError for a text that is no string, ValueError for an empty one, naming its row.
+        Raises TypeError for a text that is no string, ValueError for an empty one, naming its row,
+        and for no texts at all.
         """
+        if len(texts) == 0:
+            raise ValueError('there are no texts to encode')
         for row, text in enumerate(texts):
             if not isinstance(text, str):
                 raise TypeError(f'text {row} of the batch is {type(text).__name__}, not a string')

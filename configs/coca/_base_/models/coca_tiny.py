@@ -26,9 +26,9 @@ model = dict(
         img_size=24,
         patch_size=4,
         pos_embed_init='sincos',
-        # The poolers learn several times faster from an encoder that moves slowly at first, from
-        # queries that start by reading different patches, and under features without the large
-        # part that all images share.
+        # In a short training the poolers learn more from an encoder that moves slowly at first,
+        # with queries that start by reading different patches, and with features freed of the
+        # large part that all images share.
         layer_scale_init_value=0.01,
     ),
     neck=dict(num_queries=8, dims=dims, memory_dims=image_dims, num_heads=48, query_std=4.0),

@@ -159,6 +159,12 @@ def build_testing(cfg: Config) -> Runner:
     return runner
 
 
+def read_shapes(path: str) -> object:
+    """What a checkpoint file holds, tensors without their values, executing no code of it."""
+    with torch.serialization.safe_globals(get_torch_safe_globals()):
+        return torch.load(path, map_location='meta', weights_only=True)
+
+
 def find_checkpoint(path: str) -> str:
     """A checkpoint file, or the last one of a work directory; read safely once to be sure.
 
@@ -174,8 +180,7 @@ def find_checkpoint(path: str) -> str:
     if not os.path.isfile(path):
         raise UserError(f'checkpoint {path} does not exist')
     try:
-        with torch.serialization.safe_globals(get_torch_safe_globals()):
-            checkpoint = torch.load(path, map_location='meta', weights_only=True)
+        checkpoint = read_shapes(path)
     except UnpicklingError as error:
         raise UserError(
             f'{path} is refused: reading it could execute code ({str(error).splitlines()[0]})'
@@ -193,8 +198,7 @@ def check_checkpoint(path: str, model: nn.Module) -> None:
 
     MMEngine would test with what is missing left at its random start.
     """
-    with torch.serialization.safe_globals(get_torch_safe_globals()):
-        checkpoint = torch.load(path, map_location='meta', weights_only=True)
+    checkpoint = read_shapes(path)
     found = checkpoint.get('state_dict', checkpoint)
     expected = (model.module if is_model_wrapper(model) else model).state_dict()
     missing = [name for name in expected if name not in found]

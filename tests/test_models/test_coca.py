@@ -186,10 +186,10 @@ def test_tied_embeddings_share_one_matrix(tiny_config, images):
 @pytest.mark.parametrize(
     'change, numbers',
     [
-        (dict(text=dict(dims=96)), ('192', '96')),
+        (dict(text=dict(dims=96)), ('384', '96')),
         (dict(text=dict(vocab_size=1000)), ('2048', '1000')),
         (dict(text=dict(max_length=10)), ('24', '10')),
-        (dict(text=dict(num_heads=5)), ('192', '5')),
+        (dict(text=dict(num_heads=5)), ('384', '5')),
         (dict(backbone=dict(img_size=50, patch_size=8)), ('50', '8')),
         (dict(neck=dict(mode='serial')), ('serial', 'cascade')),
         (dict(text=dict(num_multimodal_layers=0)), ('num_multimodal_layers', '0')),

@@ -41,6 +41,7 @@ def options(emoji_data):
             for key, value in (('data_root', emoji_data), ('indices', 256))
         ),
         'train_dataloader.dataset.indices=512',
+        'train_dataloader.batch_size=64',
         'train_dataloader.num_workers=0',
         'train_dataloader.persistent_workers=False',
         'train_cfg.max_epochs=2',
@@ -91,6 +92,12 @@ def test_resuming_continues_the_same_curve(trained, options, tmp_path):
     for line in scalars(resumed):
         if 'lr' in line:
             assert line['lr'] == pytest.approx(rates[line['step']])
+
+
+def test_max_epochs_alone_shortens_the_schedule(trained):
+    rates = [line['lr'] for line in scalars(trained) if 'lr' in line]
+    assert rates[0] < 0.01 * max(rates)
+    assert rates[-1] < 0.1 * max(rates)
 
 
 def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
@@ -147,6 +154,21 @@ def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
         ),
         (
             'train.py',
+            [CONFIG, '--cfg-options', 'train_dataloader.batch_size=1'],
+            "a batch of one pair, but the model's batch norm",
+        ),
+        (
+            'train.py',
+            [
+                CONFIG,
+                '--cfg-options',
+                'train_dataloader.batch_size=73',  # 512 = 7 * 73 + 1
+                'train_dataloader.drop_last=False',
+            ],
+            "a batch of one pair, but the model's batch norm",
+        ),
+        (
+            'train.py',
             [CONFIG, '--cfg-options', 'train_dataloader.batchsize=8'],
             "unexpected keyword argument 'batchsize'",
         ),
@@ -159,7 +181,8 @@ def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
 )
 def test_mistakes_give_one_line(tool, args, message, options, tmp_path):
     if '--cfg-options' in args:
-        args = args[:-2] + options + args[-1:]
+        start = args.index('--cfg-options')
+        args = args[:start] + options + args[start + 1:]
     done = run(tool, *args, '--work-dir', tmp_path, check=False)
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]

@@ -9,7 +9,7 @@ train_pipeline = [
     dict(type='mmcoca.CropToContent'),
     dict(
         type='RandomApply',
-        prob=0.5,
+        prob=0.4,
         transforms=[
             dict(type='mmcoca.RandomElastic', displacement=0.04),
             dict(
@@ -33,7 +33,7 @@ test_pipeline = [
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=256,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),

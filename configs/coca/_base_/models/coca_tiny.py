@@ -1,8 +1,8 @@
 # A CoCa of the paper's form for 2 CPU cores and the emoji data; chosen on train_dev / val_dev.
 _base_ = 'coca_base.py'
 image_dims = 128
-dims = 192
-num_heads = 6
+dims = 384
+num_heads = 24
 vocab_size = 2048
 max_length = 24
 
@@ -31,15 +31,16 @@ model = dict(
         # large part that all images share.
         layer_scale_init_value=0.01,
     ),
-    neck=dict(num_queries=8, dims=dims, memory_dims=image_dims, num_heads=48, query_std=4.0),
+    neck=dict(num_queries=8, dims=dims, memory_dims=image_dims, num_heads=96, query_std=4.0),
     text=dict(
         vocab_size=vocab_size,
         max_length=max_length,
         dims=dims,
         num_heads=num_heads,
-        mlp_dims=512,
-        num_unimodal_layers=2,
-        num_multimodal_layers=2,
+        mlp_dims=2 * dims,
+        # Captions of two words: wide layers teach more in a given time than many.
+        num_unimodal_layers=1,
+        num_multimodal_layers=1,
     ),
     contrastive_head=dict(
         dims=dims,

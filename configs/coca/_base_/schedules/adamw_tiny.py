@@ -1,12 +1,14 @@
 # AdamW for small runs on the CPU, chosen on train_dev / val_dev.
-max_epochs = 36
+max_epochs = 48
 warmup_epochs = 3
 
 optim_wrapper = dict(
     type='mmcoca.BFloat16OptimWrapper',
-    optimizer=dict(type='AdamW', lr=8e-4, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
+    optimizer=dict(type='AdamW', lr=1.6e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
     clip_grad=dict(max_norm=1.0),
 )
+# The two factors multiply. A cosine without `end` goes to the end of training, so that a shorter or
+# longer run needs no more than another max_epochs.
 param_scheduler = [
     dict(
         type='LinearLR',
@@ -15,16 +17,9 @@ param_scheduler = [
         by_epoch=True,
         convert_to_iter_based=True
     ),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min_ratio=0.01,
-        begin=warmup_epochs,
-        end=max_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    ),
+    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict()
 test_cfg = dict()
-auto_scale_lr = dict(enable=False, base_batch_size=64)
+auto_scale_lr = dict(enable=False, base_batch_size=256)

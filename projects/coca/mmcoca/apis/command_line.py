@@ -20,6 +20,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import get_torch_safe_globals
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmcoca.datasets import AnnotationError, UnreadableImageError
 
@@ -138,7 +139,8 @@ def build_runner(cfg: Config) -> Runner:
 def build_training(cfg: Config) -> Runner:
     """A runner whose training data are loaded.
 
-    Raises UserError as `build_runner` does, and for data that do not fill one batch.
+    Raises UserError as `build_runner` does, for data that do not fill one batch, and for a batch of
+    one pair where the model has a batch norm.
     """
     runner = build_runner(cfg)
     with config_errors(cfg):
@@ -147,6 +149,14 @@ def build_training(cfg: Config) -> Runner:
         raise UserError(
             f'{cfg.filename}: {len(loader.dataset)} training pairs do not fill one batch of '
             f'{loader.batch_size}: lower train_dataloader.batch_size'
+        )
+    last_batch = 0 if loader.drop_last else len(loader.dataset) % loader.batch_size
+    has_batch_norm = any(isinstance(part, _BatchNorm) for part in runner.model.modules())
+    if has_batch_norm and 1 in (loader.batch_size, last_batch):
+        raise UserError(
+            f"{cfg.filename}: a batch of one pair, but the model's batch norm "
+            '(contrastive_head.norm_cfg) needs two: change train_dataloader.batch_size, or drop the '
+            'last batch (train_dataloader.drop_last=True)'
         )
     return runner
 

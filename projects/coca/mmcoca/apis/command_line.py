@@ -155,8 +155,8 @@ def build_training(cfg: Config) -> Runner:
     if has_batch_norm and 1 in (loader.batch_size, last_batch):
         raise UserError(
             f"{cfg.filename}: a batch of one pair, but the model's batch norm "
-            '(contrastive_head.norm_cfg) needs two: change train_dataloader.batch_size, or drop the '
-            'last batch (train_dataloader.drop_last=True)'
+            '(contrastive_head.norm_cfg) needs two: change train_dataloader.batch_size, or set '
+            'train_dataloader.drop_last=True'
         )
     return runner
 

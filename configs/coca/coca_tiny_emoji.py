@@ -6,3 +6,5 @@ _base_ = [
     '_base_/schedules/adamw_tiny.py',
     '_base_/default_runtime.py',
 ]
+# An epoch takes seconds: every fourth is saved.
+default_hooks = dict(checkpoint=dict(interval=4))

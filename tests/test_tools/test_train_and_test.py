@@ -46,6 +46,7 @@ def options(emoji_data):
         'train_dataloader.persistent_workers=False',
         'train_cfg.max_epochs=2',
         'train_cfg.val_interval=1',
+        'default_hooks.checkpoint.interval=1',
         'default_hooks.logger.interval=1',
     ]
 

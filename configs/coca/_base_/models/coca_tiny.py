@@ -38,7 +38,7 @@ model = dict(
         dims=dims,
         num_heads=num_heads,
         mlp_dims=2 * dims,
-        # Captions of two words: wide layers teach more in a given time than many.
+        # Captions of two words: in a given time a wide layer learns more than two narrow ones.
         num_unimodal_layers=1,
         num_multimodal_layers=1,
     ),

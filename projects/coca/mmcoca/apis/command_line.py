@@ -19,8 +19,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import get_torch_safe_globals
+from mmengine.utils.dl_utils import has_batch_norm
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmcoca.datasets import AnnotationError, UnreadableImageError
 
@@ -150,12 +150,12 @@ def build_training(cfg: Config) -> Runner:
             f'{cfg.filename}: {len(loader.dataset)} training pairs do not fill one batch of '
             f'{loader.batch_size}: lower train_dataloader.batch_size'
         )
-    last_batch = 0 if loader.drop_last else len(loader.dataset) % loader.batch_size
-    has_batch_norm = any(isinstance(part, _BatchNorm) for part in runner.model.modules())
-    if has_batch_norm and 1 in (loader.batch_size, last_batch):
+    size = loader.batch_size  # None with a batch sampler, which alone knows its sizes
+    one_left = size and not loader.drop_last and len(loader.sampler) % size == 1
+    if (size == 1 or one_left) and has_batch_norm(runner.model):
         raise UserError(
-            f"{cfg.filename}: a batch of one pair, but the model's batch norm "
-            '(contrastive_head.norm_cfg) needs two: change train_dataloader.batch_size, or set '
+            f"{cfg.filename}: a batch of one pair, but the model's batch norm (in the tiny model "
+            'contrastive_head.norm_cfg) needs two: change train_dataloader.batch_size, or set '
             'train_dataloader.drop_last=True'
         )
     return runner

@@ -109,7 +109,7 @@ def test_words_of_clip_tokens():
 def test_maps_have_the_layout_of_the_patches(tiny_config):
     init_default_scope('mmpretrain')
     cfg = Config(tiny_config.to_dict()).model
-    cfg.backbone.update(img_size=(48, 96), patch_size=12, with_cls_token=True)
+    cfg.backbone.update(img_size=(48, 96), patch_size=12, with_cls_token=True, stem=None)
     model = MODELS.build(cfg).eval()
     images = torch.randn(2, 3, 48, 96, generator=torch.Generator().manual_seed(0))
     for caption, (words, maps) in zip(CAPTIONS, word_maps(model, images, CAPTIONS[:2])):

@@ -9,7 +9,7 @@ train_pipeline = [
     dict(type='mmcoca.CropToContent'),
     dict(
         type='RandomApply',
-        prob=0.4,
+        prob=0.6,
         transforms=[
             dict(type='mmcoca.RandomElastic', displacement=0.04),
             dict(

@@ -19,19 +19,21 @@ model = dict(
         arch=dict(
             _delete_=True,
             embed_dims=image_dims,
-            num_layers=4,
+            num_layers=3,
             num_heads=4,
             feedforward_channels=4 * image_dims,
         ),
         img_size=24,
         patch_size=4,
+        # What a ViT would have to learn from more images than there are.
+        stem=dict(type='mmcoca.ConvStem', channels=(32, 64), strides=(1, 2, 2)),
         pos_embed_init='sincos',
         # In a short training the poolers learn more from an encoder that moves slowly at first,
         # with queries that start by reading different patches, and with features freed of the
         # large part that all images share.
         layer_scale_init_value=0.01,
     ),
-    neck=dict(num_queries=8, dims=dims, memory_dims=image_dims, num_heads=96, query_std=4.0),
+    neck=dict(num_queries=8, dims=dims, memory_dims=image_dims, num_heads=48, query_std=4.0),
     text=dict(
         vocab_size=vocab_size,
         max_length=max_length,

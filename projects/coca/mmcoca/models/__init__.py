@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-from .backbones import CoCaViT
+from .backbones import CoCaViT, ConvStem
 from .coca import CoCa
 from .heads import CaptioningHead, ContrastiveHead
 from .losses import CaptioningLoss, ContrastiveLoss
@@ -19,6 +19,7 @@ __all__ = [
     'CaptioningLoss',
     'CoCa',
     'CoCaViT',
+    'ConvStem',
     'ContrastiveHead',
     'ContrastiveLoss',
     'DecoupledTextDecoder',

@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import build_2d_sincos_position_embedding
+from torch import nn
 
 from mmcoca.registry import MODELS
 
@@ -25,9 +26,11 @@ class CoCaViT(VisionTransformer):
         pos_embed_init: How the learned position embeddings start: 'normal' (deviation 0.02) or
             'sincos', for short training: sines and cosines of the patch's row and column, as large
             as the patch embeddings themselves.
+        stem: A module, images (B,3,H,W) -> (B,W,H/patch_size,W/patch_size), that takes the place of
+            the linear patch embedding; `ConvStem` is one.
 
-    Raises ValueError if the image size is no multiple of the patch size, or for another
-    `pos_embed_init`.
+    Raises ValueError if the image size is no multiple of the patch size, if the stem has another
+    stride, or for another `pos_embed_init`.
     """
 
     arch_zoo = {
@@ -47,6 +50,7 @@ class CoCaViT(VisionTransformer):
         out_type: str = 'raw',
         with_cls_token: bool = False,
         pos_embed_init: str = 'normal',
+        stem: dict | None = None,
         **kwargs,
     ) -> None:
         if pos_embed_init not in ('normal', 'sincos'):
@@ -65,8 +69,19 @@ class CoCaViT(VisionTransformer):
             with_cls_token=with_cls_token,
             **kwargs,
         )
+        if stem is not None:
+            self.patch_embed.projection = self._build_stem(stem, patch_size)
         for layer in self.layers:
             layer.attn.scaled_dot_product_attention = attend
+
+    def _build_stem(self, stem: dict, patch_size: int) -> nn.Module:
+        module = MODELS.build(dict(stem, out_channels=self.embed_dims))
+        if module.stride != patch_size:
+            raise ValueError(
+                f'the strides of the stem make {module.stride} pixels a token, but the patch size '
+                f'is {patch_size}'
+            )
+        return module
 
     def init_weights(self) -> None:
         """Initialise as VisionTransformer does, but for the position embeddings."""

@@ -3,7 +3,7 @@
 _base_ = [
     '_base_/models/coca_tiny.py',
     '_base_/datasets/emoji.py',
-    '_base_/schedules/adamw_tiny.py',
+    '_base_/schedules/muon_tiny.py',
     '_base_/default_runtime.py',
 ]
 # An epoch takes seconds: every fourth is saved.

@@ -1,6 +1,6 @@
 # The default data: tools/dataset_converters/emoji.py --out data/emoji. Trains on three artists'
 # drawings and tests on a fourth's of the same concepts.
-image_size = 24
+image_size = 32
 data_root = 'data/emoji'
 
 # What differs between artists: pose, proportions, the pen, the palette.

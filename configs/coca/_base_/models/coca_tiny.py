@@ -23,10 +23,10 @@ model = dict(
             num_heads=4,
             feedforward_channels=4 * image_dims,
         ),
-        img_size=24,
-        patch_size=4,
+        img_size=32,
+        patch_size=8,
         # What a ViT would have to learn from more images than there are.
-        stem=dict(type='mmcoca.ConvStem', channels=(32, 64), strides=(1, 2, 2)),
+        stem=dict(type='mmcoca.ConvStem', channels=(64, 64, 96, 128), strides=(2, 1, 2, 1, 2)),
         pos_embed_init='sincos',
         # In a short training the poolers learn more from an encoder that moves slowly at first,
         # with queries that start by reading different patches, and with features freed of the

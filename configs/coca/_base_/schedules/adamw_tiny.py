@@ -1,5 +1,5 @@
 # AdamW for small runs on the CPU, chosen on train_dev / val_dev.
-max_epochs = 60
+max_epochs = 48
 warmup_epochs = 3
 
 optim_wrapper = dict(

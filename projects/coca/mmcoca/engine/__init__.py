@@ -1,7 +1,11 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .adafactor import Adafactor
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
+from .muon import Muon, MuonConstructor
 from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
-__all__ = ['Adafactor', 'BFloat16OptimWrapper', 'ThroughputHook', 'UnreadableImagesHook']
+__all__ = [
+    'Adafactor', 'BFloat16OptimWrapper', 'Muon', 'MuonConstructor', 'ThroughputHook',
+    'UnreadableImagesHook'
+]

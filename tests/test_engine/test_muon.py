@@ -1,0 +1,94 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from torch import nn
+
+from mmcoca.engine import Muon
+
+RECIPE = dict(
+    type='OptimWrapper',
+    constructor='mmcoca.MuonConstructor',
+    optimizer=dict(type='mmcoca.Muon', lr=0.01, fallback_lr_scale=0.5),
+)
+
+
+@pytest.fixture
+def recipe(tiny_config: Config) -> dict:
+    """The tiny recipe's optimizer, as its config has it."""
+    init_default_scope('mmpretrain')
+    return tiny_config.optim_wrapper
+
+
+def test_every_parameter_of_the_tiny_model_is_in_one_of_two_groups(tiny_model, recipe):
+    optimizer = build_optim_wrapper(tiny_model, recipe).optimizer
+    assert isinstance(optimizer, Muon)
+    matrices, rest = optimizer.param_groups
+    assert (matrices['use_fallback'], rest['use_fallback']) == (False, True)
+    ids = [id(p) for group in (matrices, rest) for p in group['params']]
+    assert sorted(ids) == sorted(id(p) for p in tiny_model.parameters())
+    names = {id(p): name for name, p in tiny_model.named_parameters()}
+    assert all(p.ndim >= 2 for p in matrices['params'])
+    matrix_names = {names[id(p)] for p in matrices['params']}
+    assert 'text.unimodal.layers.0.mlp.0.weight' in matrix_names
+    assert 'backbone.layers.0.attn.qkv.weight' in matrix_names
+    rest_names = {names[id(p)] for p in rest['params']}
+    assert {
+        'text.unimodal.token_embedding.weight',
+        'text.unimodal.position_embedding',
+        'captioning_head.weight',
+        'neck.captioning_pooler.queries',
+        'backbone.pos_embed',
+        'contrastive_head.logit_scale',
+    } <= rest_names
+
+
+def test_a_step_on_a_matrix_is_orthogonal_whatever_the_gradient():
+    """Five Newton-Schulz iterations bring the singular values near one; AdamW's scale is 0.2."""
+    torch.manual_seed(0)
+    layer = nn.Linear(64, 64, bias=False)
+    wrapper = build_optim_wrapper(layer, RECIPE)
+    before = layer.weight.detach().clone()
+    left, right = torch.linalg.qr(torch.randn(2, 64, 64))[0]
+    layer.weight.grad = left @ torch.diag(torch.logspace(-1, 1, 64)) @ right
+    wrapper.step()
+    step = (before - layer.weight.detach()) / (0.01 * 0.2 * 64**0.5)
+    singular_values = torch.linalg.svdvals(step)
+    assert 0.5 < singular_values.min() and singular_values.max() < 1.4
+    # The directions are the gradient's own.
+    torch.testing.assert_close(step, left @ right, atol=0.2, rtol=0)
+
+
+def test_the_rest_takes_adamws_steps():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(16, 8), nn.LayerNorm(8), nn.Linear(8, 8))
+    twin = nn.Sequential(nn.Embedding(16, 8), nn.LayerNorm(8), nn.Linear(8, 8))
+    twin.load_state_dict(model.state_dict())
+    options = dict(betas=(0.9, 0.98), weight_decay=0.1)
+    recipe = dict(RECIPE, optimizer=dict(RECIPE['optimizer'], **options))
+    wrapper = build_optim_wrapper(model, recipe)
+    adamw = torch.optim.AdamW(twin.parameters(), lr=0.005, **options)
+    for _ in range(3):
+        for network, optimizer in ((model, wrapper), (twin, adamw)):
+            network.zero_grad()
+            # No gradient flows from the linear layer, so that the twins' others stay the same.
+            network[1](network[0](torch.arange(16))).square().mul(torch.arange(8)).sum().backward()
+            optimizer.step()
+    for name, parameter in twin.named_parameters():
+        if not name.startswith('2.'):
+            torch.testing.assert_close(model.get_parameter(name), parameter)
+
+
+def test_frozen_parameters_are_left_out():
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    model[0].requires_grad_(False)
+    groups = build_optim_wrapper(model, RECIPE).optimizer.param_groups
+    assert [p.shape for group in groups for p in group['params']] == [(8, 8), (8, )]
+
+
+def test_paramwise_options_are_an_error():
+    recipe = dict(RECIPE, paramwise_cfg=dict(bias_lr_mult=2.0))
+    with pytest.raises(ValueError, match='takes no paramwise_cfg'):
+        build_optim_wrapper(nn.Linear(8, 8), recipe)

@@ -11,7 +11,6 @@ optim_wrapper = dict(
         fallback_lr_scale=0.32,  # AdamW's learning rate is 1.6e-3, as in adamw_tiny.py
         betas=(0.9, 0.98),
         momentum=0.95,
-        nesterov=True,
         # Of the temperature too, which so stays near 0.1 instead of sharpening.
         weight_decay=0.75,
     ),

@@ -3,20 +3,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import timm.optim
+import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
-from torch import nn
+from timm.optim.muon import zeropower_via_newtonschulz
+from torch import Tensor, nn
 
 from mmcoca.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+
+from .bfloat16_optim_wrapper import computes_in_bfloat16
+
+# One triple an iteration, from leloykun.github.io/ponder/muon-opt-coeffs; timm's 'quintic'.
+NEWTON_SCHULZ_COEFFICIENTS = [
+    (4.0848, -6.8946, 2.9270),
+    (3.9505, -6.3029, 2.6377),
+    (3.7418, -5.5913, 2.3037),
+    (2.8769, -3.1427, 1.2046),
+    (2.8366, -3.0525, 1.2012),
+]
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Bring the singular values of a matrix (M,N) near one by Newton-Schulz iterations.
+
+    In bfloat16, but in float32 on a device that would have to emulate bfloat16, where one product
+    would cost hundreds of times as much.
+    """
+    dtype = torch.bfloat16 if computes_in_bfloat16(matrix.device.type) else torch.float32
+    steps = len(NEWTON_SCHULZ_COEFFICIENTS)
+    return zeropower_via_newtonschulz(matrix, steps, NEWTON_SCHULZ_COEFFICIENTS, dtype=dtype)
 
 
 @OPTIMIZERS.register_module()
 class Muon(timm.optim.Muon):
-    """timm's Muon (Jordan et al. 2024; arXiv 2502.16982 for the scale of a step).
+    """Muon (Jordan et al. 2024) with Nesterov momentum for matrices, AdamW for the rest.
 
-    With `adjust_lr_fn='match_rms_adamw'` a step is as large as AdamW's of the same learning rate.
-    Parameter groups with `use_fallback=True` get AdamW at `fallback_lr_scale` times the rate.
+    A step on a matrix (M,N) is 0.2 * sqrt(max(M, N)) times the learning rate, as large as AdamW's
+    would be (arXiv 2502.16982); a convolution counts as its flattened matrix. Parameter groups with
+    `use_fallback=True`, and vectors, get timm's AdamW with Nesterov momentum.
+
+    Args:
+        lr: Of the matrices. fallback_lr_scale: AdamW's learning rate as a multiple of it.
+        weight_decay: Decoupled; a step multiplies weights by 1 - lr * weight_decay.
+        momentum: Of the matrices. betas: AdamW's.
     """
+
+    def __init__(
+        self,
+        params,
+        lr: float = 5e-3,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.95),
+        fallback_lr_scale: float = 1.0,
+    ) -> None:
+        super().__init__(
+            params,
+            lr=lr,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            betas=betas,
+            fallback_lr_scale=fallback_lr_scale,
+            nesterov=True,
+        )
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """One step. The matrices' gradients are gone after it, so that timm passes them over."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            if not group.get('use_fallback', False):
+                for parameter in group['params']:
+                    if parameter.ndim >= 2 and parameter.grad is not None:
+                        self._step_matrix(parameter, group)
+                        parameter.grad = None
+        super().step()
+        return loss
+
+    def _step_matrix(self, parameter: nn.Parameter, group: dict) -> None:
+        state = self.state[parameter]
+        if not state:
+            state['momentum_buffer'] = torch.zeros_like(parameter)
+        momentum, lr = group['momentum'], group['lr']
+        average = state['momentum_buffer'].lerp_(parameter.grad, 1 - momentum)
+        direction = orthogonalize(parameter.grad.lerp(average, momentum).flatten(1))
+        scale = 0.2 * max(direction.shape)**0.5
+        parameter.mul_(1 - lr * group['weight_decay'])
+        parameter.add_(direction.view_as(parameter), alpha=-lr * scale)
 
 
 def matrix_parameters(model: nn.Module) -> list[nn.Parameter]:
@@ -40,8 +118,6 @@ class MuonConstructor(DefaultOptimWrapperConstructor):
         """The wrapper for the trained parameters of a model."""
         if self.paramwise_cfg:
             raise ValueError('MuonConstructor has its own two groups and takes no paramwise_cfg')
-        if hasattr(model, 'module'):
-            model = model.module
         matrices = {id(parameter) for parameter in matrix_parameters(model)}
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         groups = [

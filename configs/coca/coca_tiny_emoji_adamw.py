@@ -1,4 +1,4 @@
-# coca_tiny_emoji.py with AdamW for all parameters: what the orthogonalised steps of Muon give.
+# coca_tiny_emoji.py with AdamW for all parameters, as it was tuned before Muon: for comparison.
 _base_ = [
     '_base_/models/coca_tiny.py',
     '_base_/datasets/emoji.py',

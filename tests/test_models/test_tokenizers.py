@@ -59,6 +59,11 @@ def test_text_that_is_no_string_names_its_row(tokenizer):
         tokenizer(['cat', 3.5])
 
 
+def test_one_text_for_a_list_is_an_error(tokenizer):
+    with pytest.raises(TypeError, match=r"a list of texts is needed, not one text: \['cat'\]"):
+        tokenizer('cat')
+
+
 def test_bad_files(tmp_path, emoji_data):
     with pytest.raises(FileNotFoundError, match='nowhere.json'):
         TextTokenizer('nowhere.json')

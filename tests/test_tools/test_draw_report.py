@@ -114,6 +114,16 @@ def test_curves_of_the_newest_run(draw_report, tmp_path):
     assert not drawn['validation: text to image, %']
 
 
+def test_curves_of_a_resumed_run_go_on_from_the_one_before(draw_report, tmp_path):
+    earlier, later = '20260101_000000', '20260102_000000'
+    write_scalars(tmp_path, earlier, [{'loss': 9.0 - i, 'step': i} for i in (1, 2, 3)])
+    write_scalars(tmp_path, later, [{'loss': 6.5, 'step': 3}, {'loss': 5.0, 'step': 4}])
+    (tmp_path / later / 'vis_data' / 'config.py').write_text('load_from = None\nresume = True\n')
+    # Iteration 3 was logged, but not saved: the later run did it again.
+    curves = draw_report.read_curves(tmp_path)
+    assert curves['loss'] == [(1, 8.0), (2, 7.0), (3, 6.5), (4, 5.0)]
+
+
 def test_captions_are_marked_right_or_not(draw_report):
     image = np.zeros((4, 4, 3), np.uint8)
     prediction = draw_report.Prediction(

@@ -175,6 +175,16 @@ def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
         ),
         (
             'train.py',
+            [CONFIG, '--cfg-options', 'optim_wrapper.optimizer.nesterv=True'],
+            "unexpected keyword argument 'nesterv'",
+        ),
+        (
+            'train.py',
+            [CONFIG, '--cfg-options', 'optim_wrapper.paramwise_cfg.norm_decay_mult=0'],
+            'takes no paramwise_cfg',
+        ),
+        (
+            'train.py',
             [CONFIG, '--cfg-options', 'train_dataloader.dataset.type=NoSuch'],
             'NoSuch is not in the',
         ),

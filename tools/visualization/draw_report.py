@@ -3,6 +3,8 @@
 
 import argparse
 import json
+import math
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -67,24 +69,45 @@ class Prediction(NamedTuple):
     nearest: list[str] | None
 
 
-def read_curves(work_dir: Path) -> Curves:
-    """The scalars of a work directory's newest run, {} if there are none.
-
-    Raises UserError for a file that is not JSON Lines.
-    """
-    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+def read_run(file: Path) -> Curves:
+    """The scalars of one run's file. Raises UserError if it is not JSON Lines."""
     curves, iteration = {}, None
-    for number, line in enumerate(files[-1].read_text().splitlines() if files else [], start=1):
+    for number, line in enumerate(file.read_text().splitlines(), start=1):
         try:
             scalars = json.loads(line)
         except json.JSONDecodeError as error:
-            raise UserError(f'{files[-1]} line {number}: invalid JSON: {error.msg}') from error
+            raise UserError(f'{file} line {number}: invalid JSON: {error.msg}') from error
         # A validation line may count epochs; the training line above it tells the iteration.
         if 'loss' in scalars or iteration is None:
             iteration = scalars['step']
         for name, value in scalars.items():
             curves.setdefault(name, []).append((iteration, value))
     return curves
+
+
+def was_resumed(file: Path) -> bool:
+    """Whether the run that wrote this file of scalars went on from an earlier one."""
+    config = file.with_name('config.py')
+    return config.is_file() and 'resume = True' in config.read_text().splitlines()
+
+
+def read_curves(work_dir: Path) -> Curves:
+    """The scalars of a work directory's newest run, {} if there are none.
+
+    A resumed run goes on with the curves of the run before, from its own first iteration.
+    Raises UserError for a file that is not JSON Lines.
+    """
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    start = max(len(files) - 1, 0)
+    while start > 0 and was_resumed(files[start]):
+        start -= 1
+    curves = {}
+    for run in map(read_run, files[start:]):
+        first = min((points[0][0] for points in run.values()), default=math.inf)
+        for name in curves.keys() | run.keys():
+            before = [point for point in curves.get(name, []) if point[0] < first]
+            curves[name] = before + run.get(name, [])
+    return {name: points for name, points in curves.items() if points}
 
 
 def draw_curves(curves: Curves) -> Figure:
@@ -260,6 +283,8 @@ def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
             'Where the model looks as it writes each word, from least (clear) to most (red); ×2: '
             'the peak is twice the mean',
         )
+    else:
+        print('no attention.png: no generated caption has a word', file=sys.stderr)
 
 
 def parse_args() -> argparse.Namespace:

@@ -38,7 +38,8 @@ def user_errors() -> Iterator[None]:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         print(
-            'interrupted; train.py goes on from the last checkpoint with --resume', file=sys.stderr
+            'interrupted; from a checkpoint, if one was saved, train.py goes on with --resume',
+            file=sys.stderr,
         )
         sys.exit(130)
 
@@ -137,7 +138,7 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def build_training(cfg: Config) -> Runner:
-    """A runner whose training data are loaded.
+    """A runner whose training data are loaded and whose optimizer is built.
 
     Raises UserError as `build_runner` does, for data that do not fill one batch, and for a batch of
     one pair where the model has a batch norm.
@@ -145,6 +146,7 @@ def build_training(cfg: Config) -> Runner:
     runner = build_runner(cfg)
     with config_errors(cfg):
         loader = runner.train_loop.dataloader
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     if len(loader) == 0:
         raise UserError(
             f'{cfg.filename}: {len(loader.dataset)} training pairs do not fill one batch of '

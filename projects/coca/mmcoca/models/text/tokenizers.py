@@ -90,9 +90,11 @@ class TextTokenizer:
     def __call__(self, texts: Sequence[str]) -> TextBatch:
         """Encode texts, padded to the batch's longest.
 
-        Raises TypeError for a text that is no string, ValueError for an empty one, naming its row,
-        and for no texts at all.
+        Raises TypeError for a lone string and for a text that is none, ValueError for an empty one,
+        naming its row, and for no texts at all.
         """
+        if isinstance(texts, str):
+            raise TypeError(f'a list of texts is needed, not one text: [{texts!r}]')
         if len(texts) == 0:
             raise ValueError('there are no texts to encode')
         for row, text in enumerate(texts):

@@ -104,7 +104,7 @@ def read_curves(work_dir: Path) -> Curves:
     curves = {}
     for run in map(read_run, files[start:]):
         first = min((points[0][0] for points in run.values()), default=math.inf)
-        for name in curves.keys() | run.keys():
+        for name in dict.fromkeys([*curves, *run]):
             before = [point for point in curves.get(name, []) if point[0] < first]
             curves[name] = before + run.get(name, [])
     return {name: points for name, points in curves.items() if points}

@@ -1,4 +1,4 @@
-# coca_tiny_emoji.py with AdamW for all parameters, as it was tuned before Muon: for comparison.
+# coca_tiny_emoji.py with AdamW for all parameters and its own weight decay: for comparison.
 _base_ = [
     '_base_/models/coca_tiny.py',
     '_base_/datasets/emoji.py',

@@ -52,29 +52,33 @@ def test_every_parameter_of_the_tiny_model_is_in_one_of_two_groups(tiny_model, r
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize('shape', [(64, 64), (96, 32), (32, 96), (16, 8, 3, 3)])
 def test_steps_are_timms_in_either_precision(dtype, shape, monkeypatch):
-    """timm has bfloat16 alone: its iterations are asked for float32 to compare there."""
+    """A matrix, a vector and, in the group for AdamW, a table of embeddings.
+
+    timm has bfloat16 alone: its iterations are asked for float32 to compare there.
+    """
     monkeypatch.setattr(mmcoca_muon, 'computes_in_bfloat16', lambda _: dtype == torch.bfloat16)
     monkeypatch.setattr(
         timm_muon,
         'zeropower_via_newtonschulz',
         partial(timm_muon.zeropower_via_newtonschulz, dtype=dtype),
     )
-    options = dict(lr=0.01, weight_decay=0.1, momentum=0.9, betas=(0.9, 0.98))
+    options = dict(lr=0.01, weight_decay=0.1, betas=(0.9, 0.98), fallback_lr_scale=0.5)
     generator = torch.Generator().manual_seed(0)
-    start = torch.randn(shape, generator=generator)
-    ours, timms = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    vectors = [nn.Parameter(start[0].flatten()) for _ in range(2)]
-    optimizers = [
-        Muon([ours, vectors[0]], fallback_lr_scale=0.5, **options),
-        timm_muon.Muon([timms, vectors[1]], fallback_lr_scale=0.5, nesterov=True, **options),
-    ]
+    starts = [torch.randn(size, generator=generator) for size in (shape, (12, ), (16, 8))]
+    runs = []
+    for build in (Muon, partial(timm_muon.Muon, nesterov=True)):
+        parameters = [nn.Parameter(start.clone()) for start in starts]
+        groups = [dict(params=parameters[:2]), dict(params=parameters[2:], use_fallback=True)]
+        runs.append((parameters, build(groups, **options)))
     for _ in range(3):
-        gradient = torch.randn(shape, generator=generator)
-        for matrix, vector, optimizer in zip((ours, timms), vectors, optimizers):
-            matrix.grad, vector.grad = gradient.clone(), gradient[0].flatten()
+        gradients = [torch.randn(start.shape, generator=generator) for start in starts]
+        for parameters, optimizer in runs:
+            for parameter, gradient in zip(parameters, gradients):
+                parameter.grad = gradient.clone()
             optimizer.step()
-    assert not torch.equal(ours, start)
-    assert torch.equal(ours, timms) and torch.equal(*vectors)
+    for start, ours, timms in zip(starts, runs[0][0], runs[1][0]):
+        assert not torch.equal(ours, start)
+        assert torch.equal(ours, timms)
 
 
 @pytest.mark.parametrize('bfloat16', [False, True])

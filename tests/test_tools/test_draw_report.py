@@ -2,6 +2,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,18 @@ def test_curves_of_a_resumed_run_go_on_from_the_one_before(draw_report, tmp_path
     # Iteration 3 was logged, but not saved: the later run did it again.
     curves = draw_report.read_curves(tmp_path)
     assert curves['loss'] == [(1, 8.0), (2, 7.0), (3, 6.5), (4, 5.0)]
+
+
+def test_curves_of_a_real_resume(draw_report, work_dir, options, tmp_path):
+    folder = shutil.copytree(work_dir, tmp_path / 'work')
+    train = REPOSITORY / 'tools' / 'train.py'
+    (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))
+    longer = [*options, 'train_cfg.max_epochs=2']
+    done = run(train, CONFIG, '--no-validate', '--resume', '--work-dir', folder, *longer)
+    assert done.returncode == 0, done.stderr[-2000:]
+    before, after = (draw_report.read_curves(path)['loss'] for path in (work_dir, folder))
+    assert [iteration for iteration, _ in after] == [1, 2, 3, 4]
+    assert after[:2] == before
 
 
 def test_captions_are_marked_right_or_not(draw_report):

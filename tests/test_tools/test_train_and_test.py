@@ -101,6 +101,13 @@ def test_max_epochs_alone_shortens_the_schedule(trained):
     assert rates[-1] < 0.1 * max(rates)
 
 
+def test_the_flexible_runner_trains_too(options, tmp_path):
+    """MMEngine's other runner, which has its strategy build the optimizer."""
+    flexible = ('runner_type=FlexibleRunner', 'train_dataloader.dataset.indices=128')
+    run('train.py', CONFIG, '--no-validate', '--work-dir', tmp_path, *options, *flexible)
+    assert [line['step'] for line in scalars(tmp_path) if 'loss' in line] == [1, 2, 3, 4]
+
+
 def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
     loader = 'train_dataloader'
     run(

@@ -138,7 +138,7 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def build_training(cfg: Config) -> Runner:
-    """A runner whose training data are loaded and whose optimizer is built.
+    """A runner whose training data are loaded and, in a plain Runner, whose optimizer is built.
 
     Raises UserError as `build_runner` does, for data that do not fill one batch, and for a batch of
     one pair where the model has a batch norm.
@@ -146,7 +146,8 @@ def build_training(cfg: Config) -> Runner:
     runner = build_runner(cfg)
     with config_errors(cfg):
         loader = runner.train_loop.dataloader
-        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+        if isinstance(runner, Runner):  # a FlexibleRunner leaves it to its strategy
+            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     if len(loader) == 0:
         raise UserError(
             f'{cfg.filename}: {len(loader.dataset)} training pairs do not fill one batch of '

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import timm.optim
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
-from timm.optim.muon import zeropower_via_newtonschulz
+from timm.optim.muon import get_lr_scale, zeropower_via_newtonschulz
 from torch import Tensor, nn
 
 from mmcoca.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
@@ -92,7 +92,7 @@ class Muon(timm.optim.Muon):
         momentum, lr = group['momentum'], group['lr']
         average = state['momentum_buffer'].lerp_(parameter.grad, 1 - momentum)
         direction = orthogonalize(parameter.grad.lerp(average, momentum).flatten(1))
-        scale = 0.2 * max(direction.shape)**0.5
+        scale = get_lr_scale(direction.shape, group['adjust_lr_fn'])
         parameter.mul_(1 - lr * group['weight_decay'])
         parameter.add_(direction.view_as(parameter), alpha=-lr * scale)
 

@@ -90,8 +90,8 @@ class TextTokenizer:
     def __call__(self, texts: Sequence[str]) -> TextBatch:
         """Encode texts, padded to the batch's longest.
 
-        Raises TypeError for a lone string and for a text that is none, ValueError for an empty one,
-        naming its row, and for no texts at all.
+        Raises TypeError for a text that is no string and for a lone string in place of the list,
+        ValueError for an empty text, naming its row, and for no texts at all.
         """
         if isinstance(texts, str):
             raise TypeError(f'a list of texts is needed, not one text: [{texts!r}]')

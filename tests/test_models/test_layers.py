@@ -28,9 +28,9 @@ def test_attention_weights_are_those_that_forward_uses():
     torch.manual_seed(0)
     attention = CrossAttention(16, 4, memory_dims=24)
     x, memory = torch.randn(2, 3, 16), torch.randn(2, 7, 24)
-    weights = attention.attention_weights(x, memory)
+    key, value = attention.project_memory(memory)
+    weights = attention.attention_weights(x, key)
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, 3))
-    _, value = attention.project_memory(memory)
     expected = attention.proj((weights @ value).transpose(1, 2).flatten(-2))
     torch.testing.assert_close(attention(x, attention.project_memory(memory)), expected)
 

@@ -172,28 +172,17 @@ def build_testing(cfg: Config) -> Runner:
     return runner
 
 
-def read_shapes(path: str) -> object:
-    """What a checkpoint file holds, tensors without their values, executing no code of it."""
-    with torch.serialization.safe_globals(get_torch_safe_globals()):
-        return torch.load(path, map_location='meta', weights_only=True)
-
-
-def find_checkpoint(path: str) -> str:
-    """A checkpoint file, or the last one of a work directory; read safely once to be sure.
+def load_safely(path: str, device: str = 'cpu') -> dict:
+    """What a checkpoint file holds, on 'cpu', or on 'meta' without the values of its tensors.
 
     Raises UserError if there is none, or if it is no checkpoint of plain tensors: MMEngine would
     otherwise fall back to unpickling, which executes code.
     """
-    if os.path.isdir(path):
-        pointer = Path(path, 'last_checkpoint')
-        if not pointer.is_file():
-            raise UserError(f'{path} holds no last_checkpoint: name a checkpoint file')
-        recorded = Path(pointer.read_text().strip())
-        path = str(recorded if recorded.is_file() else Path(path, recorded.name))
     if not os.path.isfile(path):
         raise UserError(f'checkpoint {path} does not exist')
     try:
-        checkpoint = read_shapes(path)
+        with torch.serialization.safe_globals(get_torch_safe_globals()):
+            checkpoint = torch.load(path, map_location=device, weights_only=True)
     except UnpicklingError as error:
         raise UserError(
             f'{path} is refused: reading it could execute code ({str(error).splitlines()[0]})'
@@ -203,6 +192,21 @@ def find_checkpoint(path: str) -> str:
         raise UserError(f'{path} is not a checkpoint: {reason}') from error
     if not isinstance(checkpoint, dict):
         raise UserError(f'{path} is not a checkpoint: it holds a {type(checkpoint).__name__}')
+    return checkpoint
+
+
+def find_checkpoint(path: str) -> str:
+    """A checkpoint file, or the last one of a work directory; read safely once to be sure.
+
+    Raises UserError as `load_safely` does, and for a directory without a last checkpoint.
+    """
+    if os.path.isdir(path):
+        pointer = Path(path, 'last_checkpoint')
+        if not pointer.is_file():
+            raise UserError(f'{path} holds no last_checkpoint: name a checkpoint file')
+        recorded = Path(pointer.read_text().strip())
+        path = str(recorded if recorded.is_file() else Path(path, recorded.name))
+    load_safely(path, 'meta')
     return path
 
 
@@ -211,7 +215,7 @@ def check_checkpoint(path: str, model: nn.Module) -> None:
 
     MMEngine would test with what is missing left at its random start.
     """
-    checkpoint = read_shapes(path)
+    checkpoint = load_safely(path, 'meta')
     found = checkpoint.get('state_dict', checkpoint)
     expected = (model.module if is_model_wrapper(model) else model).state_dict()
     missing = [name for name in expected if name not in found]

@@ -3,10 +3,11 @@ from .backbones import CoCaViT, ConvStem
 from .coca import CoCa
 from .heads import CaptioningHead, ContrastiveHead
 from .losses import CaptioningLoss, ContrastiveLoss
-from .necks import AttentionalPooler, TaskPoolers
+from .necks import AttentionalPooler, SharedPooler, TaskPoolers
 from .text import (
     CLIPTokenizer,
     DecoupledTextDecoder,
+    FixedLengthUnimodalDecoder,
     MultimodalDecoder,
     TextTokenizer,
     UnimodalDecoder,
@@ -23,7 +24,9 @@ __all__ = [
     'ContrastiveHead',
     'ContrastiveLoss',
     'DecoupledTextDecoder',
+    'FixedLengthUnimodalDecoder',
     'MultimodalDecoder',
+    'SharedPooler',
     'TaskPoolers',
     'TextTokenizer',
     'UnimodalDecoder',

@@ -73,8 +73,18 @@ class CoCa(BaseModel):
                 f'the tokenizer keeps {tokenizer.max_length} tokens of a text (max_length), but '
                 f'the text decoder has {text.max_length} positions'
             )
+        if self.backbone.embed_dims != self.neck.memory_dims:
+            raise ValueError(
+                f'the image encoder is {self.backbone.embed_dims} wide, but the pooler reads '
+                f'{self.neck.memory_dims} (memory_dims)'
+            )
         if self.neck.dims != text.dims:
             raise ValueError(f'pooler width {self.neck.dims} is not the text width {text.dims}')
+        if self.neck.dims != text.memory_dims:
+            raise ValueError(
+                f'pooler width {self.neck.dims} is not what the multimodal layers read, '
+                f'{text.memory_dims} (memory_dims)'
+            )
         if head is not None and text.multimodal is None:
             raise ValueError('a captioning head needs num_multimodal_layers > 0, but it is 0')
         if head is not None and tuple(head.weight.shape) != (text.vocab_size, text.dims):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .coca import CoCa
+from .layers import CrossAttention
 from .text import TextTokenizer
 
 
@@ -28,23 +29,20 @@ def word_attention(model: CoCa, images: Tensor, captions: Sequence[str]) -> list
         raise ValueError('word attention needs num_multimodal_layers > 0, but it is 0')
     texts = model.tokenize(captions)
     image_tokens = model.backbone(images)[-1]
-    queries = model.neck.captioning_pooler(image_tokens)
+    _, regional_tokens = model.neck(image_tokens)
     token_states, _ = model.text.unimodal(*texts)
-    attentions = [layer.cross_attention for layer in model.text.multimodal.layers]
-    inputs = []  # of each layer's cross-attention: (B,L,D)
+    weights_of_layers = []  # each (B,heads,L,Q)
+
+    def keep_weights(attention: CrossAttention, args: tuple) -> None:
+        packed_states, (keys, _), packing = args
+        weights_of_layers.append(attention.attention_weights(packing.pad(packed_states), keys))
+
     with ExitStack() as hooks:
-        for attention in attentions:
-            hooks.enter_context(
-                attention.register_forward_pre_hook(
-                    # The packed states, the keys and values, and the packing.
-                    lambda _, args: inputs.append(args[2].pad(args[0]))
-                )
-            )
-        model.text.multimodal(token_states, queries, texts.lengths)
-    over_queries = torch.stack(
-        [attention.attention_weights(x, queries) for attention, x in zip(attentions, inputs)]
-    ).mean(dim=(0, 2))  # (layers,B,heads,L,Q) -> (B,L,Q)
-    over_patches = model.neck.captioning_pooler.attention_weights(image_tokens).mean(dim=1)
+        for layer in model.text.multimodal.layers:
+            hooks.enter_context(layer.cross_attention.register_forward_pre_hook(keep_weights))
+        model.text.multimodal(token_states, regional_tokens, texts.lengths)
+    over_queries = torch.stack(weights_of_layers).mean(dim=(0, 2))  # (B,L,Q)
+    over_patches = model.neck.captioning_attention(image_tokens).mean(dim=1)  # (B,Q,N)
     weights = over_queries @ over_patches
     return [row[:length - 2] for row, length in zip(weights, texts.lengths)]
 

@@ -39,7 +39,7 @@ def greedy_search(
     multimodal_caches = [SelfAttentionCache(max_length) for _ in text.multimodal.layers]
     rows = torch.arange(batch_size, device=device)  # of the images still being captioned
     for position in range(1, max_length):
-        states = text.unimodal.decode(output[rows, position - 1, None], unimodal_caches)
+        states = text.unimodal.decode(output[rows, :position], position - 1, unimodal_caches)
         states = text.multimodal.decode(states, memory, multimodal_caches)
         logits = head(states[:, -1])
         if position <= min_length:

@@ -19,6 +19,8 @@ class CaptioningHead(BaseModule):
         loss: Config of the captioning loss.
         vocab_size: V. dims: D.
         tie_embeddings: CoCa then shares the token embedding as output matrix.
+        ignore_index: A token id that is no target, as in torch's cross entropy (open_clip: its
+            padding 0, which is also "!" before more punctuation).
     """
 
     def __init__(
@@ -27,11 +29,13 @@ class CaptioningHead(BaseModule):
         vocab_size: int,
         dims: int,
         tie_embeddings: bool = False,
+        ignore_index: int = -100,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.loss_module = MODELS.build(loss)
         self.tie_embeddings = tie_embeddings
+        self.ignore_index = ignore_index
         self.weight = nn.Parameter(torch.empty(vocab_size, dims))
         nn.init.normal_(self.weight, std=dims**-0.5)
 
@@ -47,5 +51,6 @@ class CaptioningHead(BaseModule):
         """
         targets = token_ids[:, 1:]
         is_target = torch.arange(1, token_ids.shape[1], device=lengths.device) < lengths[:, None]
+        is_target &= targets != self.ignore_index
         loss = self.loss_module(states[is_target], self.weight, targets[is_target])
         return dict(loss_captioning=loss)

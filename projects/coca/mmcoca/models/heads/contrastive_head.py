@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
-from ..layers import init_transformer_weights
+from ..layers import at_least_float32, init_transformer_weights
 
 
 @MODELS.register_module()
@@ -65,12 +65,12 @@ class ContrastiveHead(BaseModule):
     def embed_image(self, global_tokens: Tensor) -> Tensor:
         """The contrastive pooler's (B,1,D) -> (B,E), L2-normalised."""
         feature = self.image_norm(global_tokens[:, 0])
-        return F.normalize(self.image_projection(feature).float(), dim=-1)
+        return F.normalize(at_least_float32(self.image_projection(feature)), dim=-1)
 
     def embed_text(self, text_features: Tensor) -> Tensor:
         """[CLS] outputs (B,D) -> (B,E), L2-normalised."""
         feature = self.text_norm(text_features)
-        return F.normalize(self.text_projection(feature).float(), dim=-1)
+        return F.normalize(at_least_float32(self.text_projection(feature)), dim=-1)
 
     def loss(
         self,

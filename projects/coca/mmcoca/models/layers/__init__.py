@@ -1,9 +1,10 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .attention import CrossAttention, SelfAttention, SelfAttentionCache, attend
-from .decoder_layer import MultimodalLayer, UnimodalLayer
+from .decoder_layer import MultimodalLayer, TwoMLPMultimodalLayer, UnimodalLayer
 from .initialization import init_transformer_weights
 from .mlp import MLP
 from .packing import Packing
+from .precision import at_least_float32
 
 __all__ = [
     'MLP',
@@ -12,7 +13,9 @@ __all__ = [
     'Packing',
     'SelfAttention',
     'SelfAttentionCache',
+    'TwoMLPMultimodalLayer',
     'UnimodalLayer',
+    'at_least_float32',
     'attend',
     'init_transformer_weights',
 ]

@@ -31,18 +31,23 @@ def attend(
     key: Tensor,
     value: Tensor,
     is_causal: bool = False,
-    dropout_p: float = 0.0
+    dropout_p: float = 0.0,
+    mask: Tensor | None = None,
+    logit_soft_cap: float | None = None,
 ) -> Tensor:
     """Softmax attention of queries (B,heads,T,C) over keys and values (B,heads,S,C).
 
-    torch's fused kernel, but for bfloat16 on the CPU, where its backward pass is several times
-    slower than two batched products.
+    torch's fused kernel, but for a soft cap, which it does not have, and for bfloat16 on the CPU,
+    where its backward pass is several times slower than two batched products.
+
+    Args:
+        mask: (B,1,T,S), True where a query may attend to a key.
+        logit_soft_cap: As in `attention_logits`.
     """
-    if query.device.type == 'cpu' and query.dtype == torch.bfloat16:
-        return attend_explicitly(query, key, value, is_causal, dropout_p)
-    return F.scaled_dot_product_attention(
-        query, key, value, is_causal=is_causal, dropout_p=dropout_p
-    )
+    is_slow = query.device.type == 'cpu' and query.dtype == torch.bfloat16
+    if is_slow or logit_soft_cap is not None:
+        return attend_explicitly(query, key, value, is_causal, dropout_p, mask, logit_soft_cap)
+    return F.scaled_dot_product_attention(query, key, value, mask, dropout_p, is_causal)
 
 
 def attend_explicitly(
@@ -50,14 +55,27 @@ def attend_explicitly(
     key: Tensor,
     value: Tensor,
     is_causal: bool = False,
-    dropout_p: float = 0.0
+    dropout_p: float = 0.0,
+    mask: Tensor | None = None,
+    logit_soft_cap: float | None = None,
 ) -> Tensor:
     """`attend` by two batched products with the weights (B,heads,T,S) in between."""
-    logits = query * query.shape[-1]**-0.5 @ key.transpose(-2, -1)
+    logits = attention_logits(query, key, logit_soft_cap)
     if is_causal:
-        later = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).triu(1)
-        logits = logits.masked_fill(later, float('-inf'))
+        mask = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
+    if mask is not None:
+        logits = logits.masked_fill(~mask, float('-inf'))
     return F.dropout(logits.softmax(dim=-1), dropout_p) @ value
+
+
+def attention_logits(query: Tensor, key: Tensor, soft_cap: float | None = None) -> Tensor:
+    """Scaled products (B,heads,T,S) of queries (B,heads,T,C) and keys (B,heads,S,C).
+
+    With a soft cap c each logit x becomes c tanh(x/c), so that none exceeds c (google-research/vila
+    takes 50).
+    """
+    logits = query * query.shape[-1]**-0.5 @ key.transpose(-2, -1)
+    return logits if soft_cap is None else soft_cap * torch.tanh(logits / soft_cap)
 
 
 class SelfAttentionCache:
@@ -88,13 +106,38 @@ class SelfAttentionCache:
         self.keys, self.values = self.keys[rows], self.values[rows]
 
 
-class SelfAttention(nn.Module):
-    """Causal multi-head self-attention, (B,L,D) -> (B,L,D)."""
+class MultiHeadAttention(nn.Module):
+    """What self- and cross-attention share: heads, and the options of their logits.
 
-    def __init__(self, dims: int, num_heads: int) -> None:
+    Args:
+        qk_norm: A LayerNorm over the channels of each head's queries, and one of its keys, keeps
+            the logits from growing (arXiv 2302.05442, section 2).
+        logit_soft_cap: As in `attention_logits`.
+
+    Raises ValueError if the heads cannot share the width equally.
+    """
+
+    def __init__(
+        self,
+        dims: int,
+        num_heads: int,
+        qk_norm: bool = False,
+        logit_soft_cap: float | None = None
+    ) -> None:
         super().__init__()
         check_heads(dims, num_heads)
         self.num_heads = num_heads
+        self.logit_soft_cap = logit_soft_cap
+        head_dims = dims // num_heads
+        self.query_norm = nn.LayerNorm(head_dims) if qk_norm else nn.Identity()
+        self.key_norm = nn.LayerNorm(head_dims) if qk_norm else nn.Identity()
+
+
+class SelfAttention(MultiHeadAttention):
+    """Causal multi-head self-attention, (B,L,D) -> (B,L,D)."""
+
+    def __init__(self, dims: int, num_heads: int, **options) -> None:
+        super().__init__(dims, num_heads, **options)
         self.qkv = nn.Linear(dims, 3 * dims)
         self.proj = nn.Linear(dims, dims)
 
@@ -103,29 +146,33 @@ class SelfAttention(nn.Module):
         x: Tensor,
         cache: SelfAttentionCache | None = None,
         packing: Packing | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
-        """Attend causally; with a packing, `x` is (T,D), packed.
+        """Attend causally, or as the mask (B,1,L,S) says; with a packing, `x` is (T,D), packed.
 
         With a cache, `x` is what follows the cached tokens: all of them if the cache is empty,
         else a single one.
         """
         qkv = self.qkv(x) if packing is None else packing.pad(self.qkv(x))
         query, key, value = (split_heads(t, self.num_heads) for t in qkv.chunk(3, dim=-1))
+        query, key = self.query_norm(query), self.key_norm(key)
         if cache is not None:
             key, value = cache.append(key, value)
         # A single token that follows the cache sees everything, so it needs no mask.
-        is_causal = query.shape[2] > 1
-        x = merge_heads(attend(query, key, value, is_causal))
+        is_causal = mask is None and query.shape[2] > 1
+        x = merge_heads(
+            attend(query, key, value, is_causal, mask=mask, logit_soft_cap=self.logit_soft_cap)
+        )
         return self.proj(x if packing is None else packing.pack(x))
 
 
-class CrossAttention(nn.Module):
+class CrossAttention(MultiHeadAttention):
     """Multi-head attention of queries (B,T,D) over a memory (B,S,M) -> (B,T,D)."""
 
-    def __init__(self, dims: int, num_heads: int, memory_dims: int | None = None) -> None:
-        super().__init__()
-        check_heads(dims, num_heads)
-        self.num_heads = num_heads
+    def __init__(
+        self, dims: int, num_heads: int, memory_dims: int | None = None, **options
+    ) -> None:
+        super().__init__(dims, num_heads, **options)
         self.query = nn.Linear(dims, dims)
         self.key_value = nn.Linear(memory_dims or dims, 2 * dims)
         self.proj = nn.Linear(dims, dims)
@@ -133,7 +180,7 @@ class CrossAttention(nn.Module):
     def project_memory(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B,heads,S,D/heads) of a memory (B,S,M), to be computed once."""
         key, value = (split_heads(t, self.num_heads) for t in self.key_value(memory).chunk(2, -1))
-        return key, value
+        return self.key_norm(key), value
 
     def forward(
         self,
@@ -143,11 +190,11 @@ class CrossAttention(nn.Module):
     ) -> Tensor:
         """Attend from `x` to keys and values of `project_memory`; with a packing, `x` is (T,D)."""
         query = self.query(x) if packing is None else packing.pad(self.query(x))
-        x = merge_heads(attend(split_heads(query, self.num_heads), *keys_values))
+        query = self.query_norm(split_heads(query, self.num_heads))
+        x = merge_heads(attend(query, *keys_values, logit_soft_cap=self.logit_soft_cap))
         return self.proj(x if packing is None else packing.pack(x))
 
-    def attention_weights(self, x: Tensor, memory: Tensor) -> Tensor:
-        """Softmax weights (B,heads,T,S) that `forward` uses without keeping: for pictures."""
-        query = split_heads(self.query(x), self.num_heads)
-        key, _ = self.project_memory(memory)
-        return torch.softmax(query @ key.transpose(-2, -1) * query.shape[-1]**-0.5, dim=-1)
+    def attention_weights(self, x: Tensor, key: Tensor) -> Tensor:
+        """Weights (B,heads,T,S) of `x` (B,T,D) on keys of `project_memory`: for pictures."""
+        query = self.query_norm(split_heads(self.query(x), self.num_heads))
+        return attention_logits(query, key, self.logit_soft_cap).softmax(dim=-1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""The two kinds of decoder layers: unimodal (text alone) and multimodal (text and image)."""
+"""The kinds of decoder layers: unimodal (text alone) and multimodal (text and image)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,23 @@ from .packing import Packing
 
 
 class UnimodalLayer(nn.Module):
-    """Pre-norm causal self-attention and MLP, no cross-attention (paper section 3.2)."""
+    """Pre-norm causal self-attention and MLP, no cross-attention (paper section 3.2).
 
-    def __init__(self, dims: int, num_heads: int, mlp_dims: int, dropout: float = 0.0) -> None:
+    Args:
+        attention_cfg: Options of the attention layers, as in `MultiHeadAttention`.
+    """
+
+    def __init__(
+        self,
+        dims: int,
+        num_heads: int,
+        mlp_dims: int,
+        dropout: float = 0.0,
+        attention_cfg: dict | None = None,
+    ) -> None:
         super().__init__()
         self.self_attention_norm = nn.LayerNorm(dims)
-        self.self_attention = SelfAttention(dims, num_heads)
+        self.self_attention = SelfAttention(dims, num_heads, **(attention_cfg or {}))
         self.mlp_norm = nn.LayerNorm(dims)
         self.mlp = MLP(dims, mlp_dims, dropout)
         self.dropout = nn.Dropout(dropout)
@@ -26,9 +37,10 @@ class UnimodalLayer(nn.Module):
         x: Tensor,
         cache: SelfAttentionCache | None = None,
         packing: Packing | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
-        """(B,L,D) -> the same; with a packing, (T,D) -> the same."""
-        x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache, packing))
+        """(B,L,D) -> the same; with a packing, (T,D) -> the same. Mask: as in SelfAttention."""
+        x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache, packing, mask))
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -41,11 +53,16 @@ class MultimodalLayer(UnimodalLayer):
         num_heads: int,
         mlp_dims: int,
         dropout: float = 0.0,
+        attention_cfg: dict | None = None,
         memory_dims: int | None = None,
     ) -> None:
-        super().__init__(dims, num_heads, mlp_dims, dropout)
+        super().__init__(dims, num_heads, mlp_dims, dropout, attention_cfg)
         self.cross_attention_norm = nn.LayerNorm(dims)
-        self.cross_attention = CrossAttention(dims, num_heads, memory_dims)
+        self.cross_attention = CrossAttention(dims, num_heads, memory_dims, **(attention_cfg or {}))
+
+    def project_memory(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """The cross-attention's keys and values of image tokens (B,Q,D), to be computed once."""
+        return self.cross_attention.project_memory(memory)
 
     def forward(
         self,
@@ -59,3 +76,41 @@ class MultimodalLayer(UnimodalLayer):
         image = self.cross_attention(self.cross_attention_norm(x), keys_values, packing)
         x = x + self.dropout(image)
         return x + self.mlp(self.mlp_norm(x))
+
+
+class TwoMLPMultimodalLayer(MultimodalLayer):
+    """open_clip's: a whole unimodal layer, then cross-attention with a second MLP of its own.
+
+    The cross-attention has a LayerNorm for the image tokens too.
+    """
+
+    def __init__(
+        self,
+        dims: int,
+        num_heads: int,
+        mlp_dims: int,
+        dropout: float = 0.0,
+        attention_cfg: dict | None = None,
+        memory_dims: int | None = None,
+    ) -> None:
+        super().__init__(dims, num_heads, mlp_dims, dropout, attention_cfg, memory_dims)
+        self.memory_norm = nn.LayerNorm(memory_dims or dims)
+        self.cross_mlp_norm = nn.LayerNorm(dims)
+        self.cross_mlp = MLP(dims, mlp_dims, dropout)
+
+    def project_memory(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """The cross-attention's keys and values of image tokens (B,Q,D), to be computed once."""
+        return self.cross_attention.project_memory(self.memory_norm(memory))
+
+    def forward(
+        self,
+        x: Tensor,
+        keys_values: tuple[Tensor, Tensor],
+        cache: SelfAttentionCache | None = None,
+        packing: Packing | None = None,
+    ) -> Tensor:
+        """(B,L,D) and the image's keys and values -> (B,L,D); with a packing, (T,D) -> (T,D)."""
+        x = UnimodalLayer.forward(self, x, cache, packing)
+        image = self.cross_attention(self.cross_attention_norm(x), keys_values, packing)
+        x = x + self.dropout(image)
+        return x + self.cross_mlp(self.cross_mlp_norm(x))

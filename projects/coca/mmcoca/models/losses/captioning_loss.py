@@ -9,6 +9,8 @@ from torch.utils.checkpoint import checkpoint
 
 from mmcoca.registry import MODELS
 
+from ..layers import at_least_float32
+
 
 def token_cross_entropy(
     states: Tensor, output_weight: Tensor, targets: Tensor, label_smoothing: float = 0.0
@@ -16,7 +18,7 @@ def token_cross_entropy(
     """Summed cross entropy of states (T,D) with the output matrix (V,D) and targets (T,)."""
     logits = F.linear(states, output_weight)
     return F.cross_entropy(
-        logits.float(), targets, reduction='sum', label_smoothing=label_smoothing
+        at_least_float32(logits), targets, reduction='sum', label_smoothing=label_smoothing
     )
 
 

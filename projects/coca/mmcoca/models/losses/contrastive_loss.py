@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
+from ..layers import at_least_float32
+
 
 def contrastive_loss(
     image_features: Tensor,
@@ -23,7 +25,10 @@ def contrastive_loss(
     """
     # In 16 bits, similarities times a scale of up to 100 would lose the differences that matter.
     with torch.autocast(image_features.device.type, enabled=False):
-        logits = logit_scale.float() * image_features.float() @ text_features.float().T
+        image_features, text_features, logit_scale = map(
+            at_least_float32, (image_features, text_features, logit_scale)
+        )
+        logits = logit_scale * image_features @ text_features.T
         if text_groups is not None:
             same_caption = text_groups[:, None] == text_groups
             same_caption.fill_diagonal_(False)

@@ -1,4 +1,4 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-from .attentional_pooler import AttentionalPooler, TaskPoolers
+from .attentional_pooler import AttentionalPooler, SharedPooler, TaskPoolers
 
-__all__ = ['AttentionalPooler', 'TaskPoolers']
+__all__ = ['AttentionalPooler', 'SharedPooler', 'TaskPoolers']

@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Attentional pooling, and how CoCa's two poolers are arranged."""
+"""Attentional pooling, and the arrangements of the contrastive and the captioning queries."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ class AttentionalPooler(BaseModule):
 
     Paper section 3.2, "Attentional poolers"; the LayerNorm on its output follows
     google-research/vila.
+
+    Args:
+        num_queries: Q. dims: D. memory_dims: W.
+        query_std: Deviation of the queries at the start.
+        norm_inputs: LayerNorms of the queries and of the memory, as in open_clip.
+        attention_cfg: Options of the attention, `qk_norm` and `logit_soft_cap`.
     """
 
     def __init__(
@@ -27,11 +33,15 @@ class AttentionalPooler(BaseModule):
         memory_dims: int,
         num_heads: int,
         query_std: float = 1.0,
+        norm_inputs: bool = False,
+        attention_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.queries = nn.Parameter(torch.empty(num_queries, dims))
-        self.attention = CrossAttention(dims, num_heads, memory_dims)
+        self.query_norm = nn.LayerNorm(dims) if norm_inputs else nn.Identity()
+        self.memory_norm = nn.LayerNorm(memory_dims) if norm_inputs else nn.Identity()
+        self.attention = CrossAttention(dims, num_heads, memory_dims, **(attention_cfg or {}))
         self.norm = nn.LayerNorm(dims)
         self.apply(init_transformer_weights)
         # As in open_clip: with smaller queries all would start by reading the same average.
@@ -39,13 +49,15 @@ class AttentionalPooler(BaseModule):
 
     def forward(self, memory: Tensor) -> Tensor:
         """(B,N,W) -> (B,Q,D)."""
-        queries = self.queries.expand(memory.shape[0], -1, -1)
-        return self.norm(self.attention(queries, self.attention.project_memory(memory)))
+        queries = self.query_norm(self.queries).expand(memory.shape[0], -1, -1)
+        keys_values = self.attention.project_memory(self.memory_norm(memory))
+        return self.norm(self.attention(queries, keys_values))
 
     def attention_weights(self, memory: Tensor) -> Tensor:
         """Weights (B,heads,Q,N) with which each query reads the memory: for pictures."""
-        queries = self.queries.expand(memory.shape[0], -1, -1)
-        return self.attention.attention_weights(queries, memory)
+        queries = self.query_norm(self.queries).expand(memory.shape[0], -1, -1)
+        keys, _ = self.attention.project_memory(self.memory_norm(memory))
+        return self.attention.attention_weights(queries, keys)
 
 
 @MODELS.register_module()
@@ -64,6 +76,7 @@ class TaskPoolers(BaseModule):
         num_queries: int = 256,
         mode: str = 'cascade',
         query_std: float = 1.0,
+        attention_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -71,11 +84,17 @@ class TaskPoolers(BaseModule):
             raise ValueError(f"pooler mode '{mode}' is unknown: use 'cascade' or 'parallel'")
         self.mode = mode
         self.dims = dims
+        self.memory_dims = memory_dims
         self.captioning_pooler = AttentionalPooler(
-            num_queries, dims, memory_dims, num_heads, query_std
+            num_queries, dims, memory_dims, num_heads, query_std, attention_cfg=attention_cfg
         )
         self.contrastive_pooler = AttentionalPooler(
-            1, dims, dims if mode == 'cascade' else memory_dims, num_heads, query_std
+            1,
+            dims,
+            dims if mode == 'cascade' else memory_dims,
+            num_heads,
+            query_std,
+            attention_cfg=attention_cfg
         )
 
     def forward(self, image_tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,3 +102,47 @@ class TaskPoolers(BaseModule):
         regional = self.captioning_pooler(image_tokens)
         source = regional if self.mode == 'cascade' else image_tokens
         return self.contrastive_pooler(source), regional
+
+    def captioning_attention(self, image_tokens: Tensor) -> Tensor:
+        """Weights (B,heads,Q,N) of the caption queries on the image tokens: for pictures."""
+        return self.captioning_pooler.attention_weights(image_tokens)
+
+
+@MODELS.register_module()
+class SharedPooler(BaseModule):
+    """open_clip's single pooler: its first query is contrastive, the others are for captions.
+
+    (B,N,W) -> (B,1,D) global, (B,Q,D) regional, where `num_queries` is Q + 1.
+    """
+
+    def __init__(
+        self,
+        dims: int,
+        memory_dims: int,
+        num_heads: int,
+        num_queries: int = 256,
+        query_std: float = 1.0,
+        attention_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.dims = dims
+        self.memory_dims = memory_dims
+        self.pooler = AttentionalPooler(
+            num_queries,
+            dims,
+            memory_dims,
+            num_heads,
+            query_std,
+            norm_inputs=True,
+            attention_cfg=attention_cfg
+        )
+
+    def forward(self, image_tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoder output (B,N,W) -> (B,1,D) for the contrastive loss, (B,Q,D) for captions."""
+        tokens = self.pooler(image_tokens)
+        return tokens[:, :1], tokens[:, 1:]
+
+    def captioning_attention(self, image_tokens: Tensor) -> Tensor:
+        """Weights (B,heads,Q,N) of the caption queries on the image tokens: for pictures."""
+        return self.pooler.attention_weights(image_tokens)[:, :, 1:]

@@ -1,10 +1,12 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .decoder import DecoupledTextDecoder, MultimodalDecoder, UnimodalDecoder
+from .fixed_length_decoder import FixedLengthUnimodalDecoder
 from .tokenizers import CLIPTokenizer, TextBatch, TextTokenizer
 
 __all__ = [
     'CLIPTokenizer',
     'DecoupledTextDecoder',
+    'FixedLengthUnimodalDecoder',
     'MultimodalDecoder',
     'TextBatch',
     'TextTokenizer',

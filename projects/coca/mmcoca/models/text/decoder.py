@@ -19,6 +19,7 @@ from ..layers import (
     MultimodalLayer,
     Packing,
     SelfAttentionCache,
+    TwoMLPMultimodalLayer,
     UnimodalLayer,
     init_transformer_weights,
 )
@@ -30,7 +31,10 @@ class UnimodalDecoder(BaseModule):
 
     Args:
         vocab_size: V. max_length: most text tokens, start and end included. dims: D.
+        attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
     """
+
+    cls_positions = 0  # position embeddings that belong to [CLS]
 
     def __init__(
         self,
@@ -41,16 +45,18 @@ class UnimodalDecoder(BaseModule):
         mlp_dims: int,
         max_length: int = 64,
         dropout: float = 0.0,
+        attention_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.max_length = max_length
         self.token_embedding = nn.Embedding(vocab_size, dims)
-        self.position_embedding = nn.Parameter(torch.empty(max_length, dims))
+        self.position_embedding = nn.Parameter(torch.empty(max_length + self.cls_positions, dims))
         self.cls_embedding = nn.Parameter(torch.empty(dims))
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(
-            UnimodalLayer(dims, num_heads, mlp_dims, dropout) for _ in range(num_layers)
+            UnimodalLayer(dims, num_heads, mlp_dims, dropout, attention_cfg)
+            for _ in range(num_layers)
         )
         self.cls_norm = nn.LayerNorm(dims)
         self.apply(init_transformer_weights)
@@ -67,25 +73,36 @@ class UnimodalDecoder(BaseModule):
             raise ValueError(f'{end} text tokens, but the decoder has {self.max_length} positions')
         return self.token_embedding(token_ids) + self.position_embedding[first_position:end]
 
+    def append_cls(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Ids (B,L), lengths (B,) -> embedded (B,L+1,D) with [CLS], lengths with it, the mask.
+
+        [CLS] directly follows the text and has no position embedding (as in google-research/vila).
+        No mask: attention is causal.
+        """
+        x = F.pad(self.embed(token_ids), (0, 0, 0, 1))
+        is_cls = torch.arange(x.shape[1], device=x.device) == lengths[:, None]
+        return torch.where(is_cls[..., None], self.cls_embedding, x), lengths + 1, None
+
     def forward(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Token ids (B,L) and lengths (B,) -> token states (B,L,D), text feature (B,D).
 
         The states of padding are not defined.
-        The states are not normalised: the multimodal half takes the stream as it is. [CLS] has no
-        position embedding (both as in google-research/vila).
+        The states are not normalised: the multimodal half takes the stream as it is (as in
+        google-research/vila).
         """
-        x = F.pad(self.embed(token_ids), (0, 0, 0, 1))
-        is_cls = torch.arange(x.shape[1], device=x.device) == lengths[:, None]
-        x = torch.where(is_cls[..., None], self.cls_embedding, x)
-        packing = Packing(lengths + 1, x.shape[1])
+        x, lengths, mask = self.append_cls(token_ids, lengths)
+        packing = Packing(lengths, x.shape[1])
         x = self.dropout(packing.pack(x))
         for layer in self.layers:
-            x = layer(x, packing=packing)
-        return packing.pad(x)[:, :-1], self.cls_norm(x[packing.ends])
+            x = layer(x, packing=packing, mask=mask)
+        return packing.pad(x)[:, :token_ids.shape[1]], self.cls_norm(x[packing.ends])
 
-    def decode(self, token_ids: Tensor, caches: list[SelfAttentionCache]) -> Tensor:
-        """Token ids (B,T) that follow what the caches, one a layer, hold -> (B,T,D)."""
-        x = self.embed(token_ids, caches[0].length if caches else 0)
+    def decode(self, token_ids: Tensor, start: int, caches: list[SelfAttentionCache]) -> Tensor:
+        """All token ids so far (B,L); of those from `start` on, the states (B,L-start,D).
+
+        The caches, one a layer, hold the tokens before `start`.
+        """
+        x = self.embed(token_ids[:, start:], start)
         for layer, cache in zip(self.layers, caches, strict=True):
             x = layer(x, cache)
         return x
@@ -93,7 +110,12 @@ class UnimodalDecoder(BaseModule):
 
 @MODELS.register_module()
 class MultimodalDecoder(BaseModule):
-    """The upper half: self-attention, cross-attention to the image tokens, one MLP a layer."""
+    """The upper half: self-attention, cross-attention to the image tokens, one MLP a layer.
+
+    Args:
+        two_mlps: open_clip's layers (`TwoMLPMultimodalLayer`) in place of the paper's.
+        attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
+    """
 
     def __init__(
         self,
@@ -103,11 +125,14 @@ class MultimodalDecoder(BaseModule):
         mlp_dims: int,
         memory_dims: int | None = None,
         dropout: float = 0.0,
+        two_mlps: bool = False,
+        attention_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        layer_type = TwoMLPMultimodalLayer if two_mlps else MultimodalLayer
         self.layers = nn.ModuleList(
-            MultimodalLayer(dims, num_heads, mlp_dims, dropout, memory_dims)
+            layer_type(dims, num_heads, mlp_dims, dropout, attention_cfg, memory_dims)
             for _ in range(num_layers)
         )
         self.norm = nn.LayerNorm(dims)
@@ -115,7 +140,7 @@ class MultimodalDecoder(BaseModule):
 
     def project_memory(self, image_tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Image tokens (B,Q,D) -> each layer's cross-attention keys and values."""
-        return [layer.cross_attention.project_memory(image_tokens) for layer in self.layers]
+        return [layer.project_memory(image_tokens) for layer in self.layers]
 
     def forward(self, token_states: Tensor, image_tokens: Tensor, lengths: Tensor) -> Tensor:
         """Unimodal states (B,L,D), image tokens (B,Q,D) and lengths (B,) -> states (B,L,D).
@@ -148,6 +173,7 @@ class DecoupledTextDecoder(BaseModule):
     Args:
         vocab_size: V. dims: D. memory_dims: width of the image tokens, D if None.
         num_multimodal_layers: 0 leaves the upper half out (a dual encoder).
+        unimodal, multimodal: Further options of a half, another `type` included.
     """
 
     def __init__(
@@ -161,17 +187,30 @@ class DecoupledTextDecoder(BaseModule):
         max_length: int = 64,
         memory_dims: int | None = None,
         dropout: float = 0.0,
+        unimodal: dict | None = None,
+        multimodal: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.vocab_size = vocab_size
         self.dims = dims
+        self.memory_dims = memory_dims or dims
         self.max_length = max_length
-        self.unimodal = UnimodalDecoder(
-            vocab_size, dims, num_unimodal_layers, num_heads, mlp_dims, max_length, dropout
+        shared = dict(dims=dims, num_heads=num_heads, mlp_dims=mlp_dims, dropout=dropout)
+        lower = dict(
+            type='mmcoca.UnimodalDecoder',
+            vocab_size=vocab_size,
+            num_layers=num_unimodal_layers,
+            max_length=max_length,
+            **shared,
         )
+        upper = dict(
+            type='mmcoca.MultimodalDecoder',
+            num_layers=num_multimodal_layers,
+            memory_dims=memory_dims,
+            **shared,
+        )
+        self.unimodal = MODELS.build(lower | (unimodal or {}))
         self.multimodal = None
         if num_multimodal_layers:
-            self.multimodal = MultimodalDecoder(
-                dims, num_multimodal_layers, num_heads, mlp_dims, memory_dims, dropout
-            )
+            self.multimodal = MODELS.build(upper | (multimodal or {}))

@@ -1,0 +1,40 @@
+# coca_ViT-B-32 as open_clip publishes it (its model_configs/coca_ViT-B-32.json): 253.56M parameters.
+_base_ = 'coca_base.py'
+dims = 512
+num_heads = 8
+mlp_dims = 4 * dims
+vocab_size = 49408
+max_length = 76
+
+model = dict(
+    tokenizer=dict(max_length=max_length),
+    backbone=dict(
+        img_size=224,
+        patch_size=32,
+        with_cls_token=True,
+        pre_norm=True,
+        final_norm=False,
+        norm_cfg=dict(type='LN', eps=1e-5),
+    ),
+    neck=dict(
+        _delete_=True,
+        type='mmcoca.SharedPooler',
+        num_queries=256,  # one contrastive, 255 for captions
+        dims=dims,
+        memory_dims=768,
+        num_heads=8,
+    ),
+    text=dict(
+        vocab_size=vocab_size,
+        max_length=max_length,
+        dims=dims,
+        num_heads=num_heads,
+        mlp_dims=mlp_dims,
+        # The published weights were trained with this mask; 'corrected' is for new trainings.
+        unimodal=dict(type='mmcoca.FixedLengthUnimodalDecoder', cls_mask='legacy', pad_id=0),
+        multimodal=dict(two_mlps=True),
+    ),
+    contrastive_head=dict(dims=dims, embed_dims=dims),
+    captioning_head=dict(vocab_size=vocab_size, dims=dims, ignore_index=0),
+    generation=dict(max_length=max_length),
+)

@@ -1,0 +1,76 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""open_clip's layout of a text, for the weights that it publishes."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmcoca.registry import MODELS
+
+from ..layers import SelfAttentionCache
+from .decoder import UnimodalDecoder
+
+
+@MODELS.register_module()
+class FixedLengthUnimodalDecoder(UnimodalDecoder):
+    """The lower half with [CLS] at the last of `max_length` + 1 positions, however short the text.
+
+    open_clip computes every padded position. What reaches its outputs are the text, at most one
+    position of padding, and [CLS]: those are computed here, [CLS] after them with the embedding of
+    the last position.
+
+    Args:
+        cls_mask: 'legacy', of the published weights: [CLS] attends to the text and the position of
+            padding after it, not to itself (a text of `max_length` tokens has no padding, there
+            [CLS] does attend to itself). 'corrected': to the text and itself.
+        pad_id: Tokens of this id are masked, also within a text: it is "!" before more punctuation.
+        **kwargs: As in UnimodalDecoder.
+
+    Raises ValueError for another `cls_mask`.
+    """
+
+    cls_positions = 1
+
+    def __init__(self, *args, cls_mask: str = 'legacy', pad_id: int = 0, **kwargs) -> None:
+        if cls_mask not in ('legacy', 'corrected'):
+            raise ValueError(f"cls_mask '{cls_mask}' is unknown: use 'legacy' or 'corrected'")
+        super().__init__(*args, **kwargs)
+        self.is_legacy = cls_mask == 'legacy'
+        self.pad_id = pad_id
+
+    def append_cls(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Ids (B,L), lengths (B,) -> embedded (B,T,D) with [CLS], lengths with it, mask (B,1,T,T).
+        """
+        is_padding = torch.arange(token_ids.shape[1], device=lengths.device) >= lengths[:, None]
+        token_ids = token_ids.masked_fill(is_padding, self.pad_id)
+        token_ids = F.pad(token_ids, (0, 1), value=self.pad_id)[:, :self.max_length]
+        x = F.pad(self.embed(token_ids), (0, 0, 0, 1))
+        cls_position = (lengths + self.is_legacy).clamp(max=self.max_length)
+        is_cls = torch.arange(x.shape[1], device=x.device) == cls_position[:, None]
+        x = torch.where(is_cls[..., None], self.cls_embedding + self.position_embedding[-1], x)
+        # For the mask [CLS] is a token of an id that no padding has.
+        token_ids = F.pad(token_ids, (0, 1)).masked_fill(is_cls, -1)
+        return x, cls_position + 1, self.attention_mask(token_ids)
+
+    def attention_mask(self, token_ids: Tensor) -> Tensor:
+        """Ids (B,T) -> (B,1,T,T), True where the token of a row may attend to that of a column.
+
+        Causal, and no column of padding; the legacy mask takes each column for the one before it,
+        so that the first is always seen.
+        """
+        is_seen = token_ids != self.pad_id
+        if self.is_legacy:
+            is_seen = F.pad(is_seen, (1, -1), value=True)
+        length = token_ids.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=token_ids.device).tril()
+        return is_seen[:, None, None, :] & causal
+
+    def decode(self, token_ids: Tensor, start: int, caches: list[SelfAttentionCache]) -> Tensor:
+        """As UnimodalDecoder, with open_clip's mask of pad ids."""
+        x = self.embed(token_ids[:, start:], start)
+        mask = self.attention_mask(token_ids)[:, :, start:]
+        for layer, cache in zip(self.layers, caches, strict=True):
+            x = layer(x, cache, mask=mask)
+        return x

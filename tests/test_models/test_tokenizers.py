@@ -1,5 +1,6 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 import json
+import random
 
 import open_clip
 import pytest
@@ -75,16 +76,62 @@ def test_bad_files(tmp_path, emoji_data):
         TextTokenizer(str(emoji_data / 'tokenizer.json'), start_token='<s>')
 
 
-def test_clip_ids_equal_open_clip(captions):
-    odd = [
-        'It’s a naïve “café” &amp; bar', "don't, they'll: 1,000 × $5.50 — 50%", 'smile 😀 a\tb\n c'
+ODD = [
+    'It’s a naïve “café” &amp; bar',
+    "don't, THEY'LL rock'n'roll: 1,000 × $5.50 — 50%",
+    'smile 😀 a\tb\n c',
+    '&lt;b&gt;bold&amp;amp;nbsp;&#39;',
+    '👩\u200d👩\u200d👧 👍🏽 🇧🇫',
+    'é e\u0301 ﬁne ß ẞ ŉ ſ ǅ',
+    'İstanbul ΟΔΟΣ σας',
+    '１２３ ½ ² ٣ Ⅷ',
+    'क्षि 漢字かな 한국어 עִברִית',
+    'a\u200bb\u00a0c\u2028d \ufeffe',
+    'Ã©tÃ© schÃ¶n',  # UTF-8 read as Latin-1
+    'look!» a !~ b',  # "!" before more punctuation has the id of padding
+    '<start_of_text> a <END_OF_TEXT> <|endoftext|>',
+    'a' * 500,
+    'a very long text ' * 100,
+]
+
+
+def random_strings(count):
+    """Characters of many scripts, some of which are assigned in newer versions of Unicode only."""
+    generator = random.Random(0)
+    characters = [chr(c) for c in (*range(32, 0x3000), *range(0x1F300, 0x1FB00))]
+    characters += list(' &<>;\'"!?#') * 100
+    return [
+        'x' + ''.join(generator.choices(characters, k=generator.randint(1, 20)))
+        for _ in range(count)
     ]
-    texts = captions + odd
+
+
+def assert_ids_equal_open_clip(texts):
     ours, theirs = CLIPTokenizer(max_length=77), open_clip.get_tokenizer('ViT-B-32')
     token_ids, lengths = ours(texts)
     expected = theirs(texts, context_length=77)
     for row, length in enumerate(lengths.tolist()):
         assert token_ids[row, :length].tolist() == expected[row, :length].tolist(), texts[row]
-        assert length == 77 or not expected[row, length:].any()
+        assert not expected[row, length:].any(), texts[row]
+
+
+def test_clip_ids_equal_open_clip_on_real_prompts_odd_and_random_strings():
+    prompts = [
+        template(name)
+        for number, name in enumerate(open_clip.IMAGENET_CLASSNAMES)
+        for template in open_clip.OPENAI_IMAGENET_TEMPLATES[number % 16::16]
+    ]
+    assert len(prompts) > 4000
+    assert_ids_equal_open_clip(prompts)
+    assert_ids_equal_open_clip(ODD)
+    assert_ids_equal_open_clip(random_strings(3000))
+
+
+def test_clip_ids_equal_open_clip_on_captions(captions):
+    assert_ids_equal_open_clip(captions)
+
+
+def test_clip_decodes_its_ids():
+    ours = CLIPTokenizer()
     assert (ours.start_id, ours.end_id, ours.pad_id, ours.vocab_size) == (49406, 49407, 0, 49408)
     assert ours.decode(ours(['a photo of a 😀 Café']).token_ids) == ['a photo of a 😀 café']

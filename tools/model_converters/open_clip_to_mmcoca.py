@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
 
 import mmcoca
-from mmcoca.apis.command_line import UserError, load_safely, user_errors
+from mmcoca.apis.command_line import UserError, read_state_dict, user_errors
 from mmcoca.apis.open_clip_weights import WeightsError, from_open_clip, to_open_clip
 
 
@@ -31,24 +30,6 @@ def parse_args() -> argparse.Namespace:
     if not args.target.endswith(endings):
         parser.error(f'DST {args.target}: the ending must be one of {", ".join(endings)}')
     return args
-
-
-def read_state_dict(path: str) -> dict[str, Tensor]:
-    """The tensors of a file, without what a training saved beside them.
-
-    Raises UserError for a file that cannot be read without executing code of it.
-    """
-    if path.endswith('.safetensors'):
-        if not os.path.isfile(path):
-            raise UserError(f'{path} does not exist')
-        try:
-            return load_file(path)
-        except Exception as error:  # the library's own class is not public
-            raise UserError(f'{path} is not a safetensors file: {error}') from error
-    checkpoint = load_safely(path)
-    state_dict = checkpoint.get('state_dict', checkpoint)
-    # As DistributedDataParallel names the parameters of what it wraps.
-    return {name.removeprefix('module.'): tensor for name, tensor in state_dict.items()}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-# coca_ViT-B-32 as open_clip publishes it (its model_configs/coca_ViT-B-32.json): 253.56M parameters.
+# coca_ViT-B-32 of open_clip (its model_configs/coca_ViT-B-32.json): 253.56M parameters.
 _base_ = 'coca_base.py'
 dims = 512
 num_heads = 8

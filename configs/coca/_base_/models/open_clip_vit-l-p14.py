@@ -1,4 +1,4 @@
-# coca_ViT-L-14 as open_clip publishes it (its model_configs/coca_ViT-L-14.json): 638.45M parameters.
+# coca_ViT-L-14 of open_clip (its model_configs/coca_ViT-L-14.json): 638.45M parameters.
 _base_ = 'open_clip_vit-b-p32.py'
 dims = 768
 num_heads = 12

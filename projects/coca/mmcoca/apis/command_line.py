@@ -20,7 +20,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import get_torch_safe_globals
 from mmengine.utils.dl_utils import has_batch_norm
-from torch import nn
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from mmcoca.datasets import AnnotationError, UnreadableImageError
 
@@ -193,6 +194,26 @@ def load_safely(path: str, device: str = 'cpu') -> dict:
     if not isinstance(checkpoint, dict):
         raise UserError(f'{path} is not a checkpoint: it holds a {type(checkpoint).__name__}')
     return checkpoint
+
+
+def read_state_dict(path: str) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or torch file, without what a training saved beside them.
+
+    Raises UserError for a file that cannot be read without executing code of it.
+    """
+    if path.endswith('.safetensors'):
+        if not os.path.isfile(path):
+            raise UserError(f'{path} does not exist')
+        try:
+            return load_file(path)
+        except Exception as error:  # the library's own class is not public
+            raise UserError(f'{path} is not a safetensors file: {error}') from error
+    checkpoint = load_safely(path)
+    state_dict = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state_dict, dict):
+        raise UserError(f'{path} is not a checkpoint: its state_dict is no dictionary')
+    # As DistributedDataParallel names the parameters of what it wraps.
+    return {name.removeprefix('module.'): tensor for name, tensor in state_dict.items()}
 
 
 def find_checkpoint(path: str) -> str:

@@ -99,8 +99,8 @@ RULES = [
     Rule({'visual.attn_pool.attn.q_proj_weight': 'D D'}, {f'{POOLER}.query.weight': 'D D'}),
     Rule(
         {
-            'visual.attn_pool.attn.k_proj_weight': 'D W',
-            'visual.attn_pool.attn.v_proj_weight': 'D W'
+            'visual.attn_pool.attn.k_proj_weight': 'D W', 'visual.attn_pool.attn.v_proj_weight':
+            'D W'
         },
         {f'{POOLER}.key_value.weight': '2D W'},
     ),
@@ -146,9 +146,8 @@ def to_open_clip(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return convert(state_dict, [(rule.mmcoca, rule.open_clip, rule.transposed) for rule in RULES])
 
 
-def convert(
-    state_dict: Mapping[str, Tensor], rules: list[tuple[Names, Names, bool]]
-) -> dict[str, Tensor]:
+def convert(state_dict: Mapping[str, Tensor], rules: list[tuple[Names, Names,
+                                                                bool]]) -> dict[str, Tensor]:
     """Apply rules (source, target, transposed), those of a layer to as many as there are."""
     rules = expand_layers(rules, state_dict)
     check_names(state_dict, {name for source, _, _ in rules for name in source})
@@ -169,9 +168,8 @@ def convert(
     return converted
 
 
-def expand_layers(
-    rules: list[tuple[Names, Names, bool]], names: Mapping[str, Tensor]
-) -> list[tuple[Names, Names, bool]]:
+def expand_layers(rules: list[tuple[Names, Names, bool]],
+                  names: Mapping[str, Tensor]) -> list[tuple[Names, Names, bool]]:
     """Rules with {i} become one for each layer of their stack."""
 
     def stack(rule: tuple[Names, Names, bool]) -> str:
@@ -187,7 +185,11 @@ def expand_layers(
     for source, target, transposed in rules:
         is_of_layers = '{i}' in next(iter(source))
         for i in range(depths[stack((source, target, transposed))] if is_of_layers else 1):
-            sides = [{n.replace('{i}', str(i)): x for n, x in side.items()} for side in (source, target)]
+            sides = [
+                {n.replace('{i}', str(i)): x
+                 for n, x in side.items()}
+                for side in (source, target)
+            ]
             expanded.append((*sides, transposed))
     return expanded
 
@@ -197,7 +199,9 @@ def check_names(found: Mapping[str, Tensor], expected: set[str]) -> None:
     missing, unknown = sorted(expected - set(found)), sorted(set(found) - expected)
     problems = []
     if missing:
-        problems.append(f'{len(missing)} of {len(expected)} tensors are missing, first {missing[0]}')
+        problems.append(
+            f'{len(missing)} of {len(expected)} tensors are missing, first {missing[0]}'
+        )
     if unknown:
         problems.append(f'{len(unknown)} are unknown, first {unknown[0]}')
     if problems:

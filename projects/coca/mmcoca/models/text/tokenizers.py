@@ -11,8 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+import ftfy
+import regex
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
 from mmcoca.registry import TOKENIZER
@@ -100,17 +102,20 @@ class TextTokenizer:
         for row, text in enumerate(texts):
             if not isinstance(text, str):
                 raise TypeError(f'text {row} of the batch is {type(text).__name__}, not a string')
-        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         rows = []
-        for row, encoding in enumerate(encodings):
-            if not encoding.ids:
+        for row, content in enumerate(self.encode(texts)):
+            if not content:
                 raise ValueError(f'text {row} of the batch is empty: {texts[row]!r}')
-            content = encoding.ids[:self.max_length - 2]
-            rows.append([self.start_id, *content, self.end_id])
+            rows.append([self.start_id, *content[:self.max_length - 2], self.end_id])
         lengths = torch.tensor([len(row) for row in rows])
         longest = int(lengths.max())
         token_ids = torch.tensor([row + [self.pad_id] * (longest - len(row)) for row in rows])
         return TextBatch(token_ids, lengths)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Strings -> the ids of each, without start and end, uncut."""
+        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
 
     def decode(self, token_ids: Sequence[Sequence[int]] | Tensor) -> list[str]:
         """Token ids (B,L) -> texts, each up to its first end token, without special tokens."""
@@ -123,11 +128,18 @@ class TextTokenizer:
         return [text.strip() for text in self.tokenizer.decode_batch(contents)]
 
 
-def clean_clip_text(text: str) -> str:
-    """Repair broken Unicode and HTML entities, join white space: what CLIP does before its BPE."""
-    import ftfy
+CLIP_START, CLIP_END = '<start_of_text>', '<end_of_text>'
+# CLIP's words: contractions, runs of letters, single digits, runs of anything else.
+CLIP_WORD = regex.compile(
+    rf"{CLIP_START}|{CLIP_END}|'s|'t|'re|'ve|'m|'ll|'d|[\p{{L}}]+|[\p{{N}}]|[^\s\p{{L}}\p{{N}}]+",
+    regex.IGNORECASE,
+)
 
-    return ' '.join(html.unescape(html.unescape(ftfy.fix_text(text))).split())
+
+def clip_words(text: str) -> list[str]:
+    """The words that CLIP's BPE sees: Unicode and HTML entities repaired, in lower case."""
+    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return CLIP_WORD.findall(' '.join(text.split()).lower())
 
 
 def find_clip_vocabulary() -> Path:
@@ -167,8 +179,7 @@ class CLIPTokenizer(TextTokenizer):
         merges = [tuple(line.split()) for line in lines[1:49152 - 256 - 2 + 1]]
         alphabet = list(bytes_as_characters().values())
         tokens = [*alphabet, *(c + '</w>' for c in alphabet), *(''.join(pair) for pair in merges)]
-        start_token, end_token = '<start_of_text>', '<end_of_text>'
-        tokens += [start_token, end_token]
+        tokens += [CLIP_START, CLIP_END]
         tokenizer = Tokenizer(
             models.BPE(
                 vocab=dict(zip(tokens, range(len(tokens)))),
@@ -176,23 +187,19 @@ class CLIPTokenizer(TextTokenizer):
                 end_of_word_suffix='</w>',
             )
         )
-        tokenizer.normalizer = normalizers.Lowercase()
-        # Contractions, runs of letters, single digits, runs of anything else.
-        words = Regex(r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+""")
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Split(words, behavior='removed', invert=True),
-                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-            ]
-        )
+        tokenizer.add_special_tokens([CLIP_START, CLIP_END])
+        # The words come from `clip_words`: Python and the library disagree on what a letter is.
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         tokenizer.decoder = decoders.BPEDecoder(suffix='</w>')
-        self._set_up(tokenizer, str(path), max_length, start_token, end_token, alphabet[0])
+        self._set_up(tokenizer, str(path), max_length, CLIP_START, CLIP_END, alphabet[0])
 
-    def __call__(self, texts: Sequence[str]) -> TextBatch:
-        """As TextTokenizer, after CLIP's cleaning of each string."""
-        return super().__call__(
-            [clean_clip_text(text) if isinstance(text, str) else text for text in texts]
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Strings -> the ids of each, without start and end, uncut."""
+        words = [clip_words(text) for text in texts]
+        encodings = self.tokenizer.encode_batch(
+            words, is_pretokenized=True, add_special_tokens=False
         )
+        return [encoding.ids for encoding in encodings]
 
     def decode(self, token_ids: Sequence[Sequence[int]] | Tensor) -> list[str]:
         """Token ids (B,L) -> lower-case texts; bytes that are no UTF-8 become U+FFFD."""

@@ -1,0 +1,32 @@
+# The pairs of image_text_pairs.py, prepared as open_clip does: 224 px, bicubic by Pillow. An image
+# that is not RGB is converted before it is resized, not after (open_clip resizes a palette by
+# nearest neighbours), and is turned upright as its EXIF says.
+_base_ = 'image_text_pairs.py'
+image_size = 224
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='RandomResizedCrop',
+        scale=image_size,
+        crop_ratio_range=(0.9, 1.0),
+        interpolation='bicubic',
+        backend='pillow',
+    ),
+    dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='ResizeEdge',
+        scale=image_size,
+        edge='short',
+        interpolation='bicubic',
+        backend='pillow'
+    ),
+    dict(type='CenterCrop', crop_size=image_size),
+    dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

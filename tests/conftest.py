@@ -18,6 +18,12 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope='session')
+def repository() -> Path:
+    """The root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope='session')
 def emoji_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the complete default data, made by the converter where the user has none."""
     data = REPOSITORY / 'data' / 'emoji'

@@ -65,6 +65,8 @@ def main() -> None:
         if args.resume is not None:
             cfg.resume = True
             cfg.load_from = None if args.resume == 'auto' else find_checkpoint(args.resume)
+        elif cfg.get('load_from') and '://' not in cfg.load_from:
+            cfg.load_from = find_checkpoint(cfg.load_from)
         if args.auto_scale_lr:
             cfg.auto_scale_lr.enable = True
         if args.no_persistent_workers:

@@ -1,4 +1,6 @@
-# CoCa, the paper's 2.1B model: Table 1; the recipe is CoCa-Base's.
+# CoCa, the paper's 2.1B model: Table 1; the recipe is CoCa-Base's. Its row of that table, 1.1B of
+# text and 2.1B in all, fits its sizes if input and output embeddings are one matrix (1.09B and
+# 2.10B); with two, as in the rows of Base and Large, they are 1.18B and 2.19B.
 _base_ = 'coca_base.py'
 dims = 1408
 num_heads = 16
@@ -14,5 +16,5 @@ model = dict(
         num_unimodal_layers=18,
         num_multimodal_layers=18,
     ),
-    captioning_head=dict(dims=dims),
+    captioning_head=dict(dims=dims, tie_embeddings=True),
 )

@@ -183,10 +183,53 @@ def test_tied_embeddings_share_one_matrix(tiny_config, images):
     model(images, samples_of(CAPTIONS), mode='loss')['loss_captioning'].backward()
 
 
+def test_frozen_parts_do_not_learn(tiny_config, images):
+    """Two optimizer steps with dropout on: the frozen parts stay, all else moves."""
+    init_default_scope('mmpretrain')
+    cfg = tiny_config.model.to_dict()
+    cfg['frozen'] = ['backbone', 'text.unimodal']
+    cfg['text']['dropout'] = 0.5
+    cfg['backbone']['drop_path_rate'] = 0.9
+    torch.manual_seed(0)
+    model = MODELS.build(cfg)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    assert model.training and not model.backbone.training and not model.text.unimodal.training
+    assert model.text.multimodal.training
+    torch.testing.assert_close(model.backbone(images)[-1], model.backbone(images)[-1])
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
+    losses = model.train()(images, samples_of(CAPTIONS), mode='loss')
+    sum(loss for name, loss in losses.items() if 'loss' in name).backward()
+    optimizer.step()
+    for name, parameter in model.named_parameters():
+        is_frozen = name.startswith(('backbone.', 'text.unimodal.'))
+        assert torch.equal(parameter, before[name]) == is_frozen, name
+    with pytest.raises(ValueError, match="frozen: this model has no part 'backbon'"):
+        MODELS.build(dict(cfg, frozen=['backbon']))
+
+
+@pytest.mark.parametrize('options', [dict(qk_norm=True), dict(logit_soft_cap=50.0)])
+def test_attention_options_reach_every_part_and_learn(tiny_config, images, options):
+    init_default_scope('mmpretrain')
+    cfg = tiny_config.model.to_dict()
+    for part in ('backbone', 'neck', 'text'):
+        cfg[part]['attention_cfg'] = options
+    model = MODELS.build(cfg)
+    names = [name for name, _ in model.named_parameters() if 'key_norm' in name]
+    assert len(names) == (2 * (3 + 2 + 3) if 'qk_norm' in options else 0)
+    losses = model(images, samples_of(CAPTIONS), mode='loss')
+    loss = losses['loss_contrastive'] + losses['loss_captioning']
+    assert loss.isfinite() and parameters_without_gradient(model, loss) == set()
+    assert len(model.eval().generate(images)) == 4
+
+
 @pytest.mark.parametrize(
     'change, numbers',
     [
         (dict(text=dict(dims=96)), ('384', '96')),
+        (dict(text=dict(memory_dims=96)), ('384', '96')),
+        (dict(neck=dict(memory_dims=96)), ('128', '96')),
+        (dict(neck=dict(num_heads=7)), ('384', '7')),
+        (dict(contrastive_head=dict(dims=96)), ('384', '96')),
         (dict(text=dict(vocab_size=1000)), ('2048', '1000')),
         (dict(text=dict(max_length=10)), ('24', '10')),
         (dict(text=dict(num_heads=5)), ('384', '5')),

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmcoca.models import AttentionalPooler
+from mmcoca.models import AttentionalPooler, SharedPooler
 from mmcoca.models.layers import (
     CrossAttention,
     MultimodalLayer,
@@ -33,6 +33,45 @@ def test_attention_weights_are_those_that_forward_uses():
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, 3))
     expected = attention.proj((weights @ value).transpose(1, 2).flatten(-2))
     torch.testing.assert_close(attention(x, attention.project_memory(memory)), expected)
+
+
+@pytest.mark.parametrize('options', [dict(qk_norm=True), dict(logit_soft_cap=2.0)])
+def test_options_of_the_logits(options):
+    """By hand, one head at a time, with logits large enough to be capped."""
+    torch.manual_seed(0)
+    attention = CrossAttention(16, 4, memory_dims=24, **options).double()
+    for parameter in attention.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    x, memory = torch.randn(2, 3, 16).double(), torch.randn(2, 7, 24).double()
+    keys, values = attention.project_memory(memory)
+    query = attention.query(x)
+    key, value = attention.key_value(memory).chunk(2, dim=-1)
+    heads, weights = [], []
+    for head in range(4):
+        channels = slice(4 * head, 4 * head + 4)
+        q, k = query[..., channels], key[..., channels]
+        if 'qk_norm' in options:
+            q, k = attention.query_norm(q), attention.key_norm(k)
+        logits = q @ k.transpose(1, 2) / 2
+        if 'logit_soft_cap' in options:
+            assert logits.abs().max() > 2
+            logits = 2 * torch.tanh(logits / 2)
+        weights.append(logits.softmax(dim=-1))
+        heads.append(weights[-1] @ value[..., channels])
+    expected = attention.proj(torch.cat(heads, dim=-1))
+    torch.testing.assert_close(attention(x, (keys, values)), expected)
+    torch.testing.assert_close(attention.attention_weights(x, keys), torch.stack(weights, dim=1))
+
+
+@pytest.mark.parametrize('options', [dict(qk_norm=True), dict(logit_soft_cap=2.0)])
+def test_cached_self_attention_with_options_equals_plain(options):
+    torch.manual_seed(0)
+    attention = SelfAttention(16, 4, **options).double()
+    x = torch.randn(3, 5, 16).double()
+    cache = SelfAttentionCache(5)
+    parts = [attention(x[:, i, None], cache) for i in range(5)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), attention(x))
+    assert not torch.allclose(attention(x), SelfAttention(16, 4).double()(x))
 
 
 def test_pooler_equals_torch_attention():
@@ -81,18 +120,34 @@ def test_heads_must_divide_the_width():
         SelfAttention(16, 3)
 
 
-@pytest.mark.parametrize('is_causal', [False, True])
-def test_explicit_attention_equals_the_fused_kernel(is_causal):
+def test_shared_pooler_is_one_pooler_cut_after_the_first_query():
+    torch.manual_seed(0)
+    pooler = SharedPooler(dims=16, memory_dims=24, num_heads=4, num_queries=5)
+    memory = torch.randn(3, 7, 24)
+    tokens = pooler.pooler(memory)
+    global_tokens, regional_tokens = pooler(memory)
+    torch.testing.assert_close(global_tokens, tokens[:, :1])
+    torch.testing.assert_close(regional_tokens, tokens[:, 1:])
+    weights = pooler.captioning_attention(memory)
+    assert weights.shape == (3, 4, 4, 7)
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(3, 4, 4))
+
+
+@pytest.mark.parametrize('kind', ['full', 'causal', 'masked'])
+def test_explicit_attention_equals_the_fused_kernel(kind):
     generator = torch.Generator().manual_seed(0)
     inputs = [torch.randn(2, 3, 7, 8, generator=generator, dtype=torch.double) for _ in range(3)]
+    mask = torch.rand(2, 1, 7, 7, generator=generator) < 0.6
+    mask[..., 0] = True  # no row without a key
+    options = dict(full={}, causal=dict(is_causal=True), masked=dict(mask=mask))[kind]
     results = []
     for function in (attend, attend_explicitly):
         leaves = [x.clone().requires_grad_() for x in inputs]
-        out = function(*leaves, is_causal=is_causal)
+        out = function(*leaves, **options)
         out.square().sum().backward()
         results.append([out, *(leaf.grad for leaf in leaves)])
     for fused, explicit in zip(*results):
         torch.testing.assert_close(fused, explicit)
     # In bfloat16 on the CPU, attend takes the explicit way.
     halves = [x.bfloat16() for x in inputs]
-    assert torch.equal(attend(*halves, is_causal), attend_explicitly(*halves, is_causal))
+    assert torch.equal(attend(*halves, **options), attend_explicitly(*halves, **options))

@@ -5,7 +5,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmcoca.models import CaptioningHead, CaptioningLoss, ContrastiveHead, ContrastiveLoss
+from mmcoca.models import (
+    CaptioningHead,
+    CaptioningLoss,
+    ContrastiveHead,
+    ContrastiveLoss,
+    SigmoidContrastiveLoss,
+)
 from mmcoca.models.losses.captioning_loss import chunked_token_cross_entropy
 
 
@@ -47,6 +53,28 @@ def test_contrastive_loss_rejects_unknown_directions():
         ContrastiveLoss(directions='both')
 
 
+def test_sigmoid_loss_equals_brute_force(features):
+    image, text = features
+    total = 0.0
+    for i in range(6):
+        for j in range(6):
+            logit = 9.0 * float(image[i] @ text[j]) - 4.0
+            match = 1 / (1 + math.exp(-logit))
+            total -= math.log(match if i == j else 1 - match) / 6
+    loss = SigmoidContrastiveLoss(loss_weight=3.0, init_logit_bias=-4.0)
+    assert float(loss(image, text, torch.tensor(9.0))) == pytest.approx(3 * total, rel=1e-5)
+
+
+def test_sigmoid_loss_in_the_head_learns_bias_and_temperature(features):
+    cfg = dict(type='mmcoca.SigmoidContrastiveLoss')
+    head = ContrastiveHead(loss=cfg, init_temperature=0.1)
+    losses = head.loss(*features)
+    assert float(losses['temperature']) == pytest.approx(0.1)
+    losses['loss_contrastive'].backward()
+    assert head.loss_module.logit_bias.grad.abs() > 0 and head.logit_scale.grad.abs() > 0
+    assert float(head.loss_module.logit_bias.detach()) == -10
+
+
 def test_temperature_is_clamped_and_still_learns(features):
     head = ContrastiveHead(loss=dict(type='mmcoca.ContrastiveLoss'), min_temperature=0.01)
     with torch.no_grad():
@@ -64,6 +92,16 @@ def test_projections_map_both_modalities():
     assert head.embed_text(torch.randn(3, 16)).shape == (3, 8)
     with pytest.raises(ValueError, match='needs dims'):
         ContrastiveHead(loss=dict(type='mmcoca.ContrastiveLoss'), embed_dims=8)
+
+
+def test_ignored_tokens_are_no_targets():
+    torch.manual_seed(0)
+    cfg = dict(type='mmcoca.CaptioningLoss', loss_weight=1.0)
+    head = CaptioningHead(loss=cfg, vocab_size=11, dims=8, ignore_index=5)
+    token_ids, lengths = torch.tensor([[1, 5, 6, 2], [1, 7, 2, 0]]), torch.tensor([4, 3])
+    states = torch.randn(2, 3, 8)
+    expected = F.cross_entropy(head(states[[0, 0, 1, 1], [1, 2, 0, 1]]), torch.tensor([6, 2, 7, 2]))
+    torch.testing.assert_close(head.loss(states, token_ids, lengths)['loss_captioning'], expected)
 
 
 @pytest.mark.parametrize('label_smoothing', [0.0, 0.1])

@@ -64,7 +64,9 @@ def test_parity_at_reduced_depth(architecture, dtype):
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_parity_of_the_whole_vit_b_32(dtype):
-    assert_parity(*parity.build_pair('coca_ViT-B-32', dtype), dtype, [parity.TEXTS])
+    # In float64 a batch of the short and the cut text: it takes four times as long.
+    texts = parity.TEXTS if dtype == torch.float32 else [parity.TEXTS[0], parity.TEXTS[3]]
+    assert_parity(*parity.build_pair('coca_ViT-B-32', dtype), dtype, [texts])
 
 
 def test_parity_of_the_corrected_cls_mask():

@@ -172,8 +172,8 @@ def compare(theirs: nn.Module, ours: nn.Module, images: Tensor,
             losses['loss_captioning'], expected_losses['caption_loss']
         ),
     )
-    theirs.zero_grad(set_to_none=True)
-    ours.zero_grad(set_to_none=True)
+    theirs.zero_grad(set_to_none=False)
+    ours.zero_grad(set_to_none=False)
     sum(expected_losses.values()).backward()
     (losses['loss_contrastive'] + losses['loss_captioning']).backward()
     gradients = to_open_clip({name: p.grad for name, p in ours.named_parameters()})
@@ -190,9 +190,11 @@ def greedy_tokens(theirs: nn.Module, images: Tensor, length: int) -> Tensor:
 
     What follows an end token is replaced by padding.
     """
+    encoded = theirs(images)
+    image = dict(image_latent=encoded['image_features'], image_embs=encoded['image_embs'])
     token_ids = torch.full((len(images), 1), 49406)
     for _ in range(length - 1):
-        logits = theirs(images, token_ids, output_labels=False)['logits']
+        logits = theirs(images, token_ids, **image, output_labels=False)['logits']
         token_ids = torch.cat([token_ids, logits[:, -1:].argmax(dim=-1)], dim=1)
     has_ended = (token_ids == 49407).cumsum(dim=1).roll(1, dims=1).bool()
     has_ended[:, 0] = False

@@ -11,6 +11,9 @@ if _missing:
     )
 
 from .datasets import ImageTextDataset  # noqa: E402
+from .model_index import register_models  # noqa: E402
 from .version import __version__  # noqa: E402
+
+register_models()
 
 __all__ = ['ImageTextDataset', '__version__']

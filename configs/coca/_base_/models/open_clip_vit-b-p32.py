@@ -32,7 +32,7 @@ model = dict(
         mlp_dims=mlp_dims,
         # The published weights were trained with this mask; 'corrected' is for new trainings.
         unimodal=dict(type='mmcoca.FixedLengthUnimodalDecoder', cls_mask='legacy', pad_id=0),
-        multimodal=dict(two_mlps=True),
+        multimodal=dict(type='mmcoca.TwoMLPMultimodalDecoder'),
     ),
     contrastive_head=dict(dims=dims, embed_dims=dims),
     captioning_head=dict(vocab_size=vocab_size, dims=dims, ignore_index=0),

@@ -234,7 +234,8 @@ def find_checkpoint(path: str) -> str:
 def check_checkpoint(path: str, model: nn.Module) -> None:
     """Raise UserError if a checkpoint lacks parameters of the model, or has other shapes.
 
-    MMEngine would test with what is missing left at its random start.
+    MMEngine would test with what is missing left at its random start. Position embeddings may be of
+    another image size: mmpretrain's ViT interpolates them.
     """
     checkpoint = load_safely(path, 'meta')
     found = checkpoint.get('state_dict', checkpoint)
@@ -246,7 +247,8 @@ def check_checkpoint(path: str, model: nn.Module) -> None:
             f'first {missing[0]}'
         )
     for name, tensor in expected.items():
-        if found[name].shape != tensor.shape:
+        is_interpolated = name.endswith('pos_embed') and found[name].dim() == tensor.dim()
+        if found[name].shape != tensor.shape and not is_interpolated:
             raise UserError(
                 f'{path} is of another model: {name} is {tuple(found[name].shape)} there, '
                 f'{tuple(tensor.shape)} in the config'

@@ -2,7 +2,7 @@
 from .backbones import CoCaViT, ConvStem
 from .coca import CoCa
 from .heads import CaptioningHead, ContrastiveHead
-from .losses import CaptioningLoss, ContrastiveLoss
+from .losses import CaptioningLoss, ContrastiveLoss, SigmoidContrastiveLoss
 from .necks import AttentionalPooler, SharedPooler, TaskPoolers
 from .text import (
     CLIPTokenizer,
@@ -10,6 +10,7 @@ from .text import (
     FixedLengthUnimodalDecoder,
     MultimodalDecoder,
     TextTokenizer,
+    TwoMLPMultimodalDecoder,
     UnimodalDecoder,
 )
 
@@ -27,7 +28,9 @@ __all__ = [
     'FixedLengthUnimodalDecoder',
     'MultimodalDecoder',
     'SharedPooler',
+    'SigmoidContrastiveLoss',
     'TaskPoolers',
     'TextTokenizer',
+    'TwoMLPMultimodalDecoder',
     'UnimodalDecoder',
 ]

@@ -32,6 +32,7 @@ class CoCa(BaseModel):
         captioning_head: Left out: a dual encoder.
         generation: Options of `generate` with which mode 'predict' captions images; None: mode
             'predict' writes no captions.
+        frozen: Parts that do not learn, by name, such as 'backbone' or 'text.unimodal'.
 
     Raises ValueError when the parts contradict each other.
     """
@@ -45,6 +46,7 @@ class CoCa(BaseModel):
         contrastive_head: dict | None = None,
         captioning_head: dict | None = None,
         generation: dict | None = None,
+        frozen: Sequence[str] = (),
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -59,6 +61,20 @@ class CoCa(BaseModel):
         self._check_parts()
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:
             self.captioning_head.weight = self.text.unimodal.token_embedding.weight
+        self.frozen = tuple(frozen)
+        modules = dict(self.named_modules())
+        for name in self.frozen:
+            if name not in modules:
+                raise ValueError(f"frozen: this model has no part '{name}'")
+            modules[name].requires_grad_(False)
+        self.train()
+
+    def train(self, mode: bool = True) -> CoCa:
+        """As in any module, but that frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for name in self.frozen:
+            self.get_submodule(name).eval()
+        return self
 
     def _check_parts(self) -> None:
         """Name the two values wherever two parts contradict each other."""
@@ -84,6 +100,12 @@ class CoCa(BaseModel):
             raise ValueError(
                 f'pooler width {self.neck.dims} is not what the multimodal layers read, '
                 f'{text.memory_dims} (memory_dims)'
+            )
+        contrastive_dims = self.contrastive_head.dims if self.contrastive_head else None
+        if contrastive_dims not in (None, text.dims):
+            raise ValueError(
+                f'the contrastive head takes features {contrastive_dims} wide (dims), but pooler '
+                f'and text are {text.dims}'
             )
         if head is not None and text.multimodal is None:
             raise ValueError('a captioning head needs num_multimodal_layers > 0, but it is 0')

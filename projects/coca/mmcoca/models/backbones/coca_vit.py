@@ -6,11 +6,21 @@ from __future__ import annotations
 import torch
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import build_2d_sincos_position_embedding
-from torch import nn
+from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
-from ..layers import attend
+from ..layers import MultiHeadAttention, attend
+from .patch_dropout import PatchDropout
+
+
+class PatchAttention(MultiHeadAttention):
+    """What mmpretrain's attention layers call with queries, keys and values (B,heads,N,C)."""
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, dropout_p: float = 0.0) -> Tensor:
+        """Attend with the options of `MultiHeadAttention` -> (B,heads,N,C)."""
+        query, key = self.query_norm(query), self.key_norm(key)
+        return attend(query, key, value, dropout_p=dropout_p, logit_soft_cap=self.logit_soft_cap)
 
 
 @MODELS.register_module()
@@ -22,15 +32,23 @@ class CoCaViT(VisionTransformer):
     tokens of Table 1). With `out_type` 'avg_featmap' or 'featmap' it serves mmpretrain's heads.
 
     Args:
-        arch, img_size, patch_size, out_type, with_cls_token, **kwargs: As in VisionTransformer.
+        arch, img_size, patch_size, out_type, with_cls_token: As in VisionTransformer.
         pos_embed_init: How the learned position embeddings start: 'normal' (deviation 0.02) or
             'sincos', for short training: sines and cosines of the patch's row and column, as large
             as the patch embeddings themselves.
         stem: A module, images (B,3,H,W) -> (B,W,H/patch_size,W/patch_size), that takes the place of
             the linear patch embedding; `ConvStem` is one.
+        patch_dropout: Part of the patches that training leaves out (`PatchDropout`).
+        attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
+        **kwargs: VisionTransformer's `drop_path_rate`, `layer_scale_init_value` and
+            `frozen_stages` among them.
 
-    Raises ValueError if the image size is no multiple of the patch size, if the stem has another
-    stride, or for another `pos_embed_init`.
+    Initialised as VisionTransformer: MLPs Xavier-uniform, attention by torch's default for linear
+    layers, position embeddings normal with deviation 0.02, the class token 0.
+
+    Raises ValueError if the image size is no multiple of the patch size, if the heads do not divide
+    the width, if the stem has another stride, for another `pos_embed_init`, and for patch dropout
+    with an `out_type` that needs every patch.
     """
 
     arch_zoo = {
@@ -51,6 +69,8 @@ class CoCaViT(VisionTransformer):
         with_cls_token: bool = False,
         pos_embed_init: str = 'normal',
         stem: dict | None = None,
+        patch_dropout: float = 0.0,
+        attention_cfg: dict | None = None,
         **kwargs,
     ) -> None:
         if pos_embed_init not in ('normal', 'sincos'):
@@ -71,8 +91,15 @@ class CoCaViT(VisionTransformer):
         )
         if stem is not None:
             self.patch_embed.projection = self._build_stem(stem, patch_size)
+        if patch_dropout:
+            if out_type == 'featmap':
+                raise ValueError("patch_dropout leaves no map of patches: out_type 'featmap'")
+            dropout = PatchDropout(patch_dropout, self.num_extra_tokens)
+            self.drop_after_pos = nn.Sequential(self.drop_after_pos, dropout)
         for layer in self.layers:
-            layer.attn.scaled_dot_product_attention = attend
+            layer.attn.scaled_dot_product_attention = PatchAttention(
+                self.embed_dims, layer.attn.num_heads, **(attention_cfg or {})
+            )
 
     def _build_stem(self, stem: dict, patch_size: int) -> nn.Module:
         module = MODELS.build(dict(stem, out_channels=self.embed_dims))

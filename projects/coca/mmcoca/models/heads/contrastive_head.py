@@ -44,6 +44,7 @@ class ContrastiveHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.loss_module = MODELS.build(loss)
+        self.dims = dims
         self.image_norm: nn.Module = nn.Identity()
         self.text_norm: nn.Module = nn.Identity()
         self.image_projection: nn.Module = nn.Identity()

@@ -1,7 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-from .attention import CrossAttention, SelfAttention, SelfAttentionCache, attend
+from .attention import CrossAttention, MultiHeadAttention, SelfAttention, SelfAttentionCache, attend
 from .decoder_layer import MultimodalLayer, TwoMLPMultimodalLayer, UnimodalLayer
-from .initialization import init_transformer_weights
+from .initialization import init_open_clip_layers, init_transformer_weights
 from .mlp import MLP
 from .packing import Packing
 from .precision import at_least_float32
@@ -9,6 +9,7 @@ from .precision import at_least_float32
 __all__ = [
     'MLP',
     'CrossAttention',
+    'MultiHeadAttention',
     'MultimodalLayer',
     'Packing',
     'SelfAttention',
@@ -17,5 +18,6 @@ __all__ = [
     'UnimodalLayer',
     'at_least_float32',
     'attend',
+    'init_open_clip_layers',
     'init_transformer_weights',
 ]

@@ -1,6 +1,6 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .decoder import DecoupledTextDecoder, MultimodalDecoder, UnimodalDecoder
-from .fixed_length_decoder import FixedLengthUnimodalDecoder
+from .open_clip_decoder import FixedLengthUnimodalDecoder, TwoMLPMultimodalDecoder
 from .tokenizers import CLIPTokenizer, TextBatch, TextTokenizer
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     'MultimodalDecoder',
     'TextBatch',
     'TextTokenizer',
+    'TwoMLPMultimodalDecoder',
     'UnimodalDecoder',
 ]

@@ -19,7 +19,6 @@ from ..layers import (
     MultimodalLayer,
     Packing,
     SelfAttentionCache,
-    TwoMLPMultimodalLayer,
     UnimodalLayer,
     init_transformer_weights,
 )
@@ -113,9 +112,10 @@ class MultimodalDecoder(BaseModule):
     """The upper half: self-attention, cross-attention to the image tokens, one MLP a layer.
 
     Args:
-        two_mlps: open_clip's layers (`TwoMLPMultimodalLayer`) in place of the paper's.
         attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
     """
+
+    layer_type = MultimodalLayer
 
     def __init__(
         self,
@@ -125,14 +125,12 @@ class MultimodalDecoder(BaseModule):
         mlp_dims: int,
         memory_dims: int | None = None,
         dropout: float = 0.0,
-        two_mlps: bool = False,
         attention_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        layer_type = TwoMLPMultimodalLayer if two_mlps else MultimodalLayer
         self.layers = nn.ModuleList(
-            layer_type(dims, num_heads, mlp_dims, dropout, attention_cfg, memory_dims)
+            self.layer_type(dims, num_heads, mlp_dims, dropout, attention_cfg, memory_dims)
             for _ in range(num_layers)
         )
         self.norm = nn.LayerNorm(dims)
@@ -173,6 +171,7 @@ class DecoupledTextDecoder(BaseModule):
     Args:
         vocab_size: V. dims: D. memory_dims: width of the image tokens, D if None.
         num_multimodal_layers: 0 leaves the upper half out (a dual encoder).
+        attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
         unimodal, multimodal: Further options of a half, another `type` included.
     """
 
@@ -187,6 +186,7 @@ class DecoupledTextDecoder(BaseModule):
         max_length: int = 64,
         memory_dims: int | None = None,
         dropout: float = 0.0,
+        attention_cfg: dict | None = None,
         unimodal: dict | None = None,
         multimodal: dict | None = None,
         init_cfg: dict | None = None,
@@ -196,7 +196,13 @@ class DecoupledTextDecoder(BaseModule):
         self.dims = dims
         self.memory_dims = memory_dims or dims
         self.max_length = max_length
-        shared = dict(dims=dims, num_heads=num_heads, mlp_dims=mlp_dims, dropout=dropout)
+        shared = dict(
+            dims=dims,
+            num_heads=num_heads,
+            mlp_dims=mlp_dims,
+            dropout=dropout,
+            attention_cfg=attention_cfg,
+        )
         lower = dict(
             type='mmcoca.UnimodalDecoder',
             vocab_size=vocab_size,

@@ -1,16 +1,16 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""open_clip's layout of a text, for the weights that it publishes."""
+"""The two halves of open_clip's text decoder, for the weights that it publishes."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
-from ..layers import SelfAttentionCache
-from .decoder import UnimodalDecoder
+from ..layers import SelfAttentionCache, TwoMLPMultimodalLayer, init_open_clip_layers
+from .decoder import MultimodalDecoder, UnimodalDecoder
 
 
 @MODELS.register_module()
@@ -28,7 +28,8 @@ class FixedLengthUnimodalDecoder(UnimodalDecoder):
         pad_id: Tokens of this id are masked, also within a text: it is "!" before more punctuation.
         **kwargs: As in UnimodalDecoder.
 
-    Raises ValueError for another `cls_mask`.
+    Initialised as open_clip's: normal with deviation 0.02 for tokens, 0.01 for positions and
+    [CLS], and `init_open_clip_layers`. Raises ValueError for another `cls_mask`.
     """
 
     cls_positions = 1
@@ -39,6 +40,9 @@ class FixedLengthUnimodalDecoder(UnimodalDecoder):
         super().__init__(*args, **kwargs)
         self.is_legacy = cls_mask == 'legacy'
         self.pad_id = pad_id
+        nn.init.normal_(self.position_embedding, std=0.01)
+        nn.init.normal_(self.cls_embedding, std=0.01)
+        init_open_clip_layers(self.layers)
 
     def append_cls(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Ids (B,L), lengths (B,) -> embedded (B,T,D) with [CLS], lengths with it, mask (B,1,T,T).
@@ -74,3 +78,18 @@ class FixedLengthUnimodalDecoder(UnimodalDecoder):
         for layer, cache in zip(self.layers, caches, strict=True):
             x = layer(x, cache, mask=mask)
         return x
+
+
+@MODELS.register_module()
+class TwoMLPMultimodalDecoder(MultimodalDecoder):
+    """The upper half of `TwoMLPMultimodalLayer`: cross-attention is followed by an MLP of its own.
+
+    Initialised by `init_open_clip_layers`, as open_clip's code intends without calling it: its
+    output matrix has no initialisation at all.
+    """
+
+    layer_type = TwoMLPMultimodalLayer
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        init_open_clip_layers(self.layers)

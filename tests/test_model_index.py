@@ -1,0 +1,108 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import importlib
+import shutil
+import subprocess
+import sys
+
+import mmpretrain
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpretrain.apis import ModelHub
+from mmpretrain.registry import MODELS
+
+import mmcoca
+from mmcoca.apis.open_clip_weights import from_open_clip
+
+NAMES = [
+    'coca_2b',
+    'coca_base',
+    'coca_base_576px',
+    'coca_large',
+    'coca_open_clip_vit-b-p32',
+    'coca_open_clip_vit-l-p14',
+    'coca_tiny_emoji',
+]
+
+
+def test_models_are_listed_and_import_is_repeatable():
+    assert mmpretrain.list_models('*coca*') == NAMES
+    importlib.reload(mmcoca)
+    assert mmpretrain.list_models('*coca*') == NAMES
+    assert 'resnet50_8xb32_in1k' in mmpretrain.list_models()
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_the_index_says_how_many_parameters_there_are(name, emoji_data):
+    model = ModelHub.get(name)
+    assert model.weights is None  # no dead links
+    cfg = model.config
+    if 'vocab_file' in cfg.model.tokenizer:
+        cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        built = MODELS.build(cfg.model)
+    assert model.metadata.parameters == sum(p.numel() for p in built.parameters())
+
+
+def test_get_model_loads_a_users_converted_weights(tmp_path):
+    """By name, from another folder, with weights that open_clip made."""
+    import open_clip
+
+    settings = open_clip.get_model_config('coca_ViT-B-32')
+    settings.pop('custom_text')
+    for part in ('vision_cfg', 'text_cfg', 'multimodal_cfg'):
+        settings[part]['layers'] = 1
+    theirs = open_clip.CoCa(**settings).eval()
+    torch.nn.init.normal_(theirs.text_decoder.text_projection)  # open_clip leaves it as it is
+    torch.save(dict(state_dict=from_open_clip(theirs.state_dict())), tmp_path / 'weights.pth')
+    code = f'''
+import mmcoca, mmpretrain, torch
+arch = dict(_delete_=True, embed_dims=768, num_layers=1, num_heads=12, feedforward_channels=3072)
+model = mmpretrain.get_model(
+    'coca_open_clip_vit-b-p32',
+    pretrained='weights.pth',
+    backbone=dict(arch=arch),
+    text=dict(num_unimodal_layers=1, num_multimodal_layers=1),
+)
+torch.save(model.encode_text(['a photo of a cat', 'dog']), 'features.pth')
+'''
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    token_ids = open_clip.get_tokenizer('coca_ViT-B-32')(['a photo of a cat', 'dog'])
+    torch.testing.assert_close(
+        torch.load(tmp_path / 'features.pth'), theirs.encode_text(token_ids), check_device=False
+    )
+
+
+def test_a_wheel_carries_configs_and_index(repository, tmp_path):
+    """Installed from a wheel, away from the repository, the models are listed and built."""
+    source = tmp_path / 'source'
+    source.mkdir()
+    for name in ('README.md', 'LICENSE', 'setup.cfg', 'pyproject.toml', 'model-index.yml'):
+        shutil.copy(repository / name, source)
+    for name in ('configs', 'projects'):
+        shutil.copytree(repository / name, source / name, symlinks=True)
+    command = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '-w', str(tmp_path), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel, ) = tmp_path.glob('mmcoca-*.whl')
+    target = tmp_path / 'site'
+    command = [sys.executable, '-m', 'pip', 'install', '--no-deps', '--target', str(target)]
+    done = subprocess.run([*command, str(wheel)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    code = f'''
+import sys
+sys.path.insert(0, {str(target)!r})
+import mmcoca, mmpretrain
+from mmpretrain.apis import ModelHub
+assert mmcoca.__file__.startswith({str(target)!r}), mmcoca.__file__
+assert mmpretrain.list_models('*coca*') == {NAMES!r}
+config = ModelHub.get('coca_large').config
+assert config.filename.startswith({str(target)!r}) and config.model.text.dims == 1024
+'''
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -7,7 +7,6 @@ import sys
 import mmpretrain
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.apis import ModelHub
 from mmpretrain.registry import MODELS
@@ -57,7 +56,7 @@ def test_get_model_loads_a_users_converted_weights(tmp_path):
     theirs = open_clip.CoCa(**settings).eval()
     torch.nn.init.normal_(theirs.text_decoder.text_projection)  # open_clip leaves it as it is
     torch.save(dict(state_dict=from_open_clip(theirs.state_dict())), tmp_path / 'weights.pth')
-    code = f'''
+    code = '''
 import mmcoca, mmpretrain, torch
 arch = dict(_delete_=True, embed_dims=768, num_layers=1, num_heads=12, feedforward_channels=3072)
 model = mmpretrain.get_model(

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from mmcoca.models import DecoupledTextDecoder
+from mmcoca.models.layers import SelfAttentionCache
 
 VOCABULARY, DIMS = 50, 32
 
@@ -105,3 +106,47 @@ def test_word_sees_no_later_word_and_lower_half_no_image(decoder, sentences):
 def test_too_many_tokens_is_an_error(decoder):
     with pytest.raises(ValueError, match='13 text tokens.* 12 positions'):
         decoder.unimodal(torch.zeros(1, 13, dtype=torch.long), torch.tensor([13]))
+
+
+LAYOUTS = dict(
+    paper={},
+    open_clip=dict(
+        unimodal=dict(type='mmcoca.FixedLengthUnimodalDecoder'),
+        multimodal=dict(type='mmcoca.TwoMLPMultimodalDecoder'),
+    ),
+    open_clip_corrected=dict(
+        unimodal=dict(type='mmcoca.FixedLengthUnimodalDecoder', cls_mask='corrected'),
+        multimodal=dict(type='mmcoca.TwoMLPMultimodalDecoder'),
+    ),
+)
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+@torch.no_grad()
+def test_cached_states_equal_uncached_ones_in_every_layout(layout):
+    """Token by token, and several at once, with the id of open_clip's padding within the texts."""
+    torch.manual_seed(0)
+    decoder = DecoupledTextDecoder(
+        VOCABULARY, DIMS, 4, 64, 2, 2, max_length=12, **LAYOUTS[layout]
+    ).double().eval()
+    token_ids = torch.randint(1, VOCABULARY, (3, 9))
+    token_ids[0, 3] = token_ids[1, [4, 5]] = token_ids[2, 8] = 0
+    lengths = torch.full((3, ), 9)
+    image_tokens = torch.randn(3, 6, DIMS, dtype=torch.double)
+    states, _ = decoder.unimodal(token_ids, lengths)
+    expected = decoder.multimodal(states, image_tokens, lengths)
+    memory = decoder.multimodal.project_memory(image_tokens)
+    for ends in (range(1, 10), [5, *range(6, 10)]):
+        caches = [[SelfAttentionCache(12) for _ in range(2)] for _ in range(2)]
+        parts, start = [], 0
+        for end in ends:
+            new_states = decoder.unimodal.decode(token_ids[:, :end], start, caches[0])
+            parts.append(decoder.multimodal.decode(new_states, memory, caches[1]))
+            start = end
+        torch.testing.assert_close(torch.cat(parts, dim=1), expected, atol=1e-12, rtol=0)
+
+
+def test_unknown_cls_mask():
+    unimodal = dict(type='mmcoca.FixedLengthUnimodalDecoder', cls_mask='new')
+    with pytest.raises(ValueError, match="cls_mask 'new' is unknown: use 'legacy' or 'corrected'"):
+        DecoupledTextDecoder(VOCABULARY, DIMS, 4, 64, 2, 2, unimodal=unimodal)

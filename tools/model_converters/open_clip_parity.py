@@ -172,11 +172,11 @@ def compare(theirs: nn.Module, ours: nn.Module, images: Tensor,
             losses['loss_captioning'], expected_losses['caption_loss']
         ),
     )
-    theirs.zero_grad(set_to_none=False)
-    ours.zero_grad(set_to_none=False)
-    sum(expected_losses.values()).backward()
     (losses['loss_contrastive'] + losses['loss_captioning']).backward()
     gradients = to_open_clip({name: p.grad for name, p in ours.named_parameters()})
+    ours.zero_grad()  # a set of gradients less in memory
+    theirs.zero_grad()
+    sum(expected_losses.values()).backward()
     differences['gradients'] = max(
         relative_difference(gradients[name], parameter.grad)
         for name, parameter in theirs.named_parameters()

@@ -89,9 +89,10 @@ class CoCa(BaseModel):
                 f'the tokenizer keeps {tokenizer.max_length} tokens of a text (max_length), but '
                 f'the text decoder has {text.max_length} positions'
             )
-        if self.backbone.embed_dims != self.neck.memory_dims:
+        width = getattr(self.backbone, 'embed_dims', self.neck.memory_dims)
+        if width != self.neck.memory_dims:
             raise ValueError(
-                f'the image encoder is {self.backbone.embed_dims} wide, but the pooler reads '
+                f'the image encoder is {width} wide, but the pooler reads '
                 f'{self.neck.memory_dims} (memory_dims)'
             )
         if self.neck.dims != text.dims:

@@ -21,6 +21,9 @@ class CaptioningHead(BaseModule):
         tie_embeddings: CoCa then shares the token embedding as output matrix.
         ignore_index: A token id that is no target, as in torch's cross entropy (open_clip: its
             padding 0, which is also "!" before more punctuation).
+
+    The matrix starts normal with deviation 1/sqrt(D), as in google-research/vila (open_clip leaves
+    its own uninitialised).
     """
 
     def __init__(

@@ -30,6 +30,9 @@ class ContrastiveHead(BaseModule):
             has barely learned, then start apart (not in the paper).
         init_temperature: 0.07 in the paper.
         min_temperature: The learned temperature never falls below (CLIP: 0.01).
+
+    The projections start Xavier-uniform: of deviation 1/sqrt(D) where they are square, which is
+    open_clip's for its text projection.
     """
 
     def __init__(

@@ -24,6 +24,9 @@ class AttentionalPooler(BaseModule):
         query_std: Deviation of the queries at the start.
         norm_inputs: LayerNorms of the queries and of the memory, as in open_clip.
         attention_cfg: Options of the attention, `qk_norm` and `logit_soft_cap`.
+
+    The queries start normal with deviation 1, as open_clip's: with smaller ones all would start by
+    reading the same average. The attention starts Xavier-uniform, as torch's own.
     """
 
     def __init__(
@@ -44,7 +47,6 @@ class AttentionalPooler(BaseModule):
         self.attention = CrossAttention(dims, num_heads, memory_dims, **(attention_cfg or {}))
         self.norm = nn.LayerNorm(dims)
         self.apply(init_transformer_weights)
-        # As in open_clip: with smaller queries all would start by reading the same average.
         nn.init.normal_(self.queries, std=query_std)
 
     def forward(self, memory: Tensor) -> Tensor:

@@ -31,6 +31,9 @@ class UnimodalDecoder(BaseModule):
     Args:
         vocab_size: V. max_length: most text tokens, start and end included. dims: D.
         attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
+
+    Tokens, positions and [CLS] start normal with deviation 0.02, the layers by
+    `init_transformer_weights`.
     """
 
     cls_positions = 0  # position embeddings that belong to [CLS]
@@ -113,6 +116,8 @@ class MultimodalDecoder(BaseModule):
 
     Args:
         attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
+
+    Starts by `init_transformer_weights`.
     """
 
     layer_type = MultimodalLayer

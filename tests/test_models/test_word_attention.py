@@ -117,6 +117,35 @@ def test_maps_have_the_layout_of_the_patches(tiny_config):
         assert maps.shape == (len(words), 4, 8)
 
 
+@torch.no_grad()
+def test_open_clips_layout(repository):
+    """Its pooler's first query is no caption token, its layers normalise the image tokens."""
+    init_default_scope('mmpretrain')
+    cfg = Config.fromfile(repository / 'configs' / 'coca' / 'open_clip_vit-b-p32.py').model
+    cfg.text.update(num_unimodal_layers=1, num_multimodal_layers=1)
+    model = MODELS.build(cfg).eval()
+    images = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    (attention, ) = word_attention(model, images, ['a photo of a cat'])
+    assert attention.shape == (5, 1 + 49)
+
+    image_tokens = model.backbone(images)[-1]
+    pooler, (layer, ) = model.neck.pooler, model.text.multimodal.layers
+    patches_of_queries = attention_by_hand(
+        pooler.attention, pooler.query_norm(pooler.queries),
+        pooler.memory_norm(image_tokens)[0]
+    )[1:]
+    _, regional_tokens = model.neck(image_tokens)
+    x = model.text.unimodal(*model.tokenize(['a photo of a cat']))[0][:, :-2]
+    x = x + layer.self_attention(layer.self_attention_norm(x))
+    x = x + layer.mlp(layer.mlp_norm(x))
+    queries_of_words = attention_by_hand(
+        layer.cross_attention,
+        layer.cross_attention_norm(x)[0],
+        layer.memory_norm(regional_tokens)[0]
+    )
+    torch.testing.assert_close(attention, queries_of_words @ patches_of_queries)
+
+
 def test_model_without_multimodal_layers(tiny_config, images):
     init_default_scope('mmpretrain')
     cfg = Config(tiny_config.to_dict()).model

@@ -118,7 +118,8 @@ def test_wrong_state_dicts_are_named(small_pair):
         from_open_clip({**good, 'logit_bias': torch.zeros(())})
     with pytest.raises(WeightsError, match=r'visual.proj is \(512, 9\), .* ask for \(512, 512\)'):
         from_open_clip({**good, 'visual.proj': torch.zeros(512, 9)})
-    extra = {f'text_decoder.resblocks.1.{n}': t for n, t in good.items()}
+    with pytest.raises(WeightsError, match='visual.class_embedding has 2 dimensions, not 1'):
+        from_open_clip({**good, 'visual.class_embedding': torch.zeros(1, 768)})
     extra = {**good, 'text_decoder.resblocks.1.ln_1.weight': torch.zeros(512)}
     with pytest.raises(WeightsError, match='are missing, first text_decoder.cross_attn.1'):
         from_open_clip(extra)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 Names = dict[str, str]  # a tensor's name, {i} standing for its layer -> its shape in letters
+Mapped = tuple[Names, Names, bool]  # source, target, whether one is the other transposed
 
 
 class WeightsError(ValueError):
@@ -98,10 +99,7 @@ RULES = [
     *norm('visual.attn_pool.ln_k', 'neck.pooler.memory_norm', 'W'),
     Rule({'visual.attn_pool.attn.q_proj_weight': 'D D'}, {f'{POOLER}.query.weight': 'D D'}),
     Rule(
-        {
-            'visual.attn_pool.attn.k_proj_weight': 'D W', 'visual.attn_pool.attn.v_proj_weight':
-            'D W'
-        },
+        dict.fromkeys([f'visual.attn_pool.attn.{x}_proj_weight' for x in 'kv'], 'D W'),
         {f'{POOLER}.key_value.weight': '2D W'},
     ),
     *cross_attention_bias_and_output('visual.attn_pool.attn', POOLER),
@@ -146,9 +144,8 @@ def to_open_clip(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return convert(state_dict, [(rule.mmcoca, rule.open_clip, rule.transposed) for rule in RULES])
 
 
-def convert(state_dict: Mapping[str, Tensor], rules: list[tuple[Names, Names,
-                                                                bool]]) -> dict[str, Tensor]:
-    """Apply rules (source, target, transposed), those of a layer to as many as there are."""
+def convert(state_dict: Mapping[str, Tensor], rules: list[Mapped]) -> dict[str, Tensor]:
+    """Apply rules, those of a layer to as many as there are. Raises WeightsError."""
     rules = expand_layers(rules, state_dict)
     check_names(state_dict, {name for source, _, _ in rules for name in source})
     sizes: dict[str, int] = {}
@@ -168,30 +165,29 @@ def convert(state_dict: Mapping[str, Tensor], rules: list[tuple[Names, Names,
     return converted
 
 
-def expand_layers(rules: list[tuple[Names, Names, bool]],
-                  names: Mapping[str, Tensor]) -> list[tuple[Names, Names, bool]]:
+def expand_layers(rules: list[Mapped], names: Mapping[str, Tensor]) -> list[Mapped]:
     """Rules with {i} become one for each layer of their stack."""
 
-    def stack(rule: tuple[Names, Names, bool]) -> str:
+    def stack(name: str) -> str:
         # open_clip has two stacks, of self- and cross-attention, where we have one of layers.
-        return next(iter(rule[0])).split('{i}')[0].replace('cross_attn', 'resblocks')
+        return name.split('{i}')[0].replace('cross_attn', 'resblocks')
 
-    depths = dict.fromkeys(map(stack, rules), 1)
+    depths = {stack(name): 1 for source, _, _ in rules for name in source if '{i}' in name}
     for name in names:
-        match = re.fullmatch(r'(.*?\.)(\d+)\..*', name.replace('cross_attn', 'resblocks'))
+        match = re.fullmatch(r'(.*?\.)(\d+)\..*', stack(name))
         if match and match[1] in depths:
             depths[match[1]] = max(depths[match[1]], int(match[2]) + 1)
     expanded = []
     for source, target, transposed in rules:
-        is_of_layers = '{i}' in next(iter(source))
-        for i in range(depths[stack((source, target, transposed))] if is_of_layers else 1):
-            sides = [
-                {n.replace('{i}', str(i)): x
-                 for n, x in side.items()}
-                for side in (source, target)
-            ]
+        for i in range(depths.get(stack(next(iter(source))), 1)):
+            sides = [numbered(side, i) for side in (source, target)]
             expanded.append((*sides, transposed))
     return expanded
+
+
+def numbered(names: Names, i: int) -> Names:
+    """The names of layer i."""
+    return {name.replace('{i}', str(i)): letters for name, letters in names.items()}
 
 
 def check_names(found: Mapping[str, Tensor], expected: set[str]) -> None:
@@ -213,10 +209,11 @@ def check_shape(name: str, tensor: Tensor, letters: str, sizes: dict[str, int]) 
     if not isinstance(tensor, Tensor):
         raise WeightsError(f'{name} is a {type(tensor).__name__}, not a tensor')
     dimensions = letters.split()
-    if tensor.dim() == len(dimensions):
-        for letter, size in zip(dimensions, tensor.shape):
-            if letter.isalpha():
-                sizes.setdefault(letter, size)
+    if tensor.dim() != len(dimensions):
+        raise WeightsError(f'{name} has {tensor.dim()} dimensions, not {len(dimensions)}')
+    for letter, size in zip(dimensions, tensor.shape):
+        if letter.isalpha():
+            sizes.setdefault(letter, size)
     expected = [size_of(letter, sizes) for letter in dimensions]
     if list(tensor.shape) != expected:
         raise WeightsError(

@@ -251,8 +251,6 @@ def test_contradictions_are_named_when_building(tiny_config, change, numbers):
 def test_unknown_mode_and_options(tiny_model, images):
     with pytest.raises(ValueError, match='los'):
         tiny_model(images, mode='los')
-    with pytest.raises(ValueError, match='num_beams=3'):
-        tiny_model.generate(images, num_beams=3)
     with pytest.raises(ValueError, match='max_length 99'):
         tiny_model.generate(images, max_length=99)
     with pytest.raises(ValueError, match='min_length 9'):

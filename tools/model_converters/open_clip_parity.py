@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from mmcoca.apis.command_line import UserError, read_state_dict, user_errors
 from mmcoca.apis.open_clip_weights import WeightsError, from_open_clip, to_open_clip
-from mmcoca.models.generation import greedy_search
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'coca'
 ARCHITECTURES = dict(
@@ -201,20 +200,14 @@ def greedy_tokens(theirs: nn.Module, images: Tensor, length: int) -> Tensor:
     return token_ids.masked_fill(has_ended, theirs.pad_id)
 
 
-@torch.no_grad()
 def our_greedy_tokens(ours: nn.Module, images: Tensor, length: int) -> Tensor:
     """The same of our cached decoding."""
-    tokenizer = ours.tokenizer
-    token_ids = greedy_search(
-        ours.text,
-        ours.captioning_head,
-        ours.pool(images)[1],
-        tokenizer.start_id,
-        tokenizer.end_id,
-        tokenizer.pad_id,
-        max_length=length,
-    )
-    return nn.functional.pad(token_ids, (0, length - token_ids.shape[1]))
+    captions = ours.generate_captions(images, max_length=length)
+    token_ids = torch.full((len(images), length), ours.tokenizer.pad_id)
+    token_ids[:, 0] = ours.tokenizer.start_id
+    for row, (caption, ) in zip(token_ids, captions):
+        row[1:1 + len(caption.token_ids)] = caption.token_ids
+    return token_ids
 
 
 def main() -> None:

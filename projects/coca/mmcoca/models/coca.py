@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmcoca.registry import MODELS, TOKENIZER
 
-from .generation import greedy_search
+from .generation import Caption, GenerationOptions, generate_captions
 from .text import TextBatch
 
 
@@ -57,7 +57,7 @@ class CoCa(BaseModel):
         self.tokenizer = TOKENIZER.build(tokenizer)
         self.contrastive_head = MODELS.build(contrastive_head) if contrastive_head else None
         self.captioning_head = MODELS.build(captioning_head) if captioning_head else None
-        self.generation = generation
+        self.generation = GenerationOptions(**generation) if generation is not None else None
         self._check_parts()
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:
             self.captioning_head.weight = self.text.unimodal.token_embedding.weight
@@ -183,47 +183,27 @@ class CoCa(BaseModel):
             features['text_feat'] = self.encode_text([s.gt_caption for s in data_samples])
         return features
 
-    def generate(
-        self,
-        images: Tensor,
-        num_beams: int = 1,
-        min_length: int = 0,
-        max_length: int | None = None
-    ) -> list[str]:
-        """Captions of images (B,3,H,W), greedily.
+    def generate(self, images: Tensor, **options) -> list[str] | list[list[str]]:
+        """Captions of images (B,3,H,W), several of each with `num_return_sequences`.
 
         Args:
-            min_length: Fewest tokens of a caption. max_length: most tokens with start and end;
-                None: as many as the decoder has positions.
-
-        Raises ValueError for `num_beams` other than 1 and for lengths the decoder does not have.
+            options: Of `GenerationOptions`: num_beams, max_length, do_sample, prefix, ...
         """
-        if num_beams != 1:
-            raise ValueError(f'num_beams={num_beams}: only greedy decoding (1) is available')
-        return self._caption(self.pool(images)[1], min_length, max_length)
+        captions = self.generate_captions(images, **options)
+        texts = [[caption.text for caption in of_image] for of_image in captions]
+        return [of_image[0] for of_image in texts] if len(texts[0]) == 1 else texts
 
-    def _caption(self,
-                 regional_tokens: Tensor,
-                 min_length: int = 0,
-                 max_length: int | None = None) -> list[str]:
+    def generate_captions(self, images: Tensor, **options) -> list[list[Caption]]:
+        """As `generate`, with token ids and log-probabilities; the best of each image first.
+
+        Raises ValueError for options that contradict each other or the decoder.
+        """
+        return self._caption(self.pool(images)[1], GenerationOptions(**options))
+
+    def _caption(self, regional_tokens: Tensor, options: GenerationOptions) -> list[list[Caption]]:
         """Regional tokens (B,Q,D) -> captions."""
         head = self._require(self.captioning_head, 'captioning')
-        max_length = self.text.max_length if max_length is None else max_length
-        if not 2 <= max_length <= self.text.max_length:
-            raise ValueError(f'max_length {max_length} is not within 2..{self.text.max_length}')
-        if not 0 <= min_length <= max_length - 2:
-            raise ValueError(f'min_length {min_length} is not within 0..{max_length - 2}')
-        token_ids = greedy_search(
-            self.text,
-            head,
-            regional_tokens,
-            self.tokenizer.start_id,
-            self.tokenizer.end_id,
-            self.tokenizer.pad_id,
-            min_length,
-            max_length,
-        )
-        return self.tokenizer.decode(token_ids)
+        return generate_captions(self.text, head, self.tokenizer, regional_tokens, options)
 
     @torch.no_grad()
     def predict(self,
@@ -246,8 +226,9 @@ class CoCa(BaseModel):
                 for sample, feature in zip(samples, features):
                     sample.set_field(feature, 'text_features')
         if self.captioning_head is not None and self.generation is not None:
-            for sample, caption in zip(samples, self._caption(regional_tokens, **self.generation)):
-                sample.set_field(caption, 'pred_caption')
+            captions = self._caption(regional_tokens, self.generation)
+            for sample, of_image in zip(samples, captions):
+                sample.set_field(of_image[0].text, 'pred_caption')
         return samples
 
     @staticmethod

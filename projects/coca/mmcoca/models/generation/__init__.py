@@ -1,4 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-from .greedy import greedy_search
+from .captions import Caption, generate_captions
+from .options import GenerationOptions
 
-__all__ = ['greedy_search']
+__all__ = ['Caption', 'GenerationOptions', 'generate_captions']

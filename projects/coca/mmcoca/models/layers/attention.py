@@ -102,8 +102,12 @@ class SelfAttentionCache:
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def select(self, rows: Tensor) -> None:
-        """Keep only the given rows of the batch, in their order."""
-        self.keys, self.values = self.keys[rows], self.values[rows]
+        """Keep only the given rows of the batch, in their order; a row may be kept several times."""
+        filled = self.keys[rows, :, :self.length], self.values[rows, :, :self.length]
+        if len(rows) != len(self.keys):
+            shape = (len(rows), *self.keys.shape[1:])
+            self.keys, self.values = self.keys.new_empty(shape), self.values.new_empty(shape)
+        self.keys[:, :, :self.length], self.values[:, :, :self.length] = filled
 
 
 class MultiHeadAttention(nn.Module):
@@ -188,11 +192,15 @@ class CrossAttention(MultiHeadAttention):
         keys_values: tuple[Tensor, Tensor],
         packing: Packing | None = None,
     ) -> Tensor:
-        """Attend from `x` to keys and values of `project_memory`; with a packing, `x` is (T,D)."""
+        """Attend from `x` to keys and values of `project_memory`; with a packing, `x` is (T,D).
+
+        `x` may be (R,T,D), where each of the B memories belongs to R/B rows next to each other.
+        """
         query = self.query(x) if packing is None else packing.pad(self.query(x))
+        query = query.reshape(len(keys_values[0]), -1, query.shape[-1])
         query = self.query_norm(split_heads(query, self.num_heads))
-        x = merge_heads(attend(query, *keys_values, logit_soft_cap=self.logit_soft_cap))
-        return self.proj(x if packing is None else packing.pack(x))
+        attended = merge_heads(attend(query, *keys_values, logit_soft_cap=self.logit_soft_cap))
+        return self.proj(attended.view_as(x) if packing is None else packing.pack(attended))
 
     def attention_weights(self, x: Tensor, key: Tensor) -> Tensor:
         """Weights (B,heads,T,S) of `x` (B,T,D) on keys of `project_memory`: for pictures."""

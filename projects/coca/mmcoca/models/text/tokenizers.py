@@ -118,13 +118,19 @@ class TextTokenizer:
         return [encoding.ids for encoding in encodings]
 
     def decode(self, token_ids: Sequence[Sequence[int]] | Tensor) -> list[str]:
-        """Token ids (B,L) -> texts, each up to its first end token, without special tokens."""
+        """Token ids (B,L) -> texts, each up to its first end token, without start and padding.
+
+        Only padding at the end goes: its id may be a token of the text too.
+        """
         rows = token_ids.tolist() if isinstance(token_ids, Tensor) else token_ids
         contents = []
         for row in rows:
             row = list(row)
-            row = row[:row.index(self.end_id)] if self.end_id in row else row
-            contents.append([i for i in row if i not in (self.start_id, self.pad_id)])
+            if self.end_id in row:
+                row = row[:row.index(self.end_id)]
+            while row and row[-1] == self.pad_id:
+                row.pop()
+            contents.append([i for i in row if i != self.start_id])
         return [text.strip() for text in self.tokenizer.decode_batch(contents)]
 
 

@@ -1,0 +1,96 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""From image tokens to captions: options, search, and what is known of each caption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..heads import CaptioningHead
+from ..text import DecoupledTextDecoder, TextTokenizer
+from .beam_search import beam_search
+from .cached_decoder import CachedDecoder
+from .constraints import Constraints
+from .options import GenerationOptions
+from .sampling import sample
+
+
+@dataclass
+class Caption:
+    """A generated caption.
+
+    Attributes:
+        text: Its words. token_ids: (T,) after the start token, the end token included if it was
+            reached. log_probabilities: (T,), of each given those before it and the image.
+        score: By which the captions of an image are ranked.
+    """
+
+    text: str
+    token_ids: Tensor
+    log_probabilities: Tensor
+    score: float
+
+    @property
+    def log_probability(self) -> float:
+        """log p(caption | image)."""
+        return float(self.log_probabilities.sum())
+
+
+def generate_captions(
+    text: DecoupledTextDecoder,
+    head: CaptioningHead,
+    tokenizer: TextTokenizer,
+    image_tokens: Tensor,
+    options: GenerationOptions,
+) -> list[list[Caption]]:
+    """Image tokens (B,Q,D) -> `num_return_sequences` captions of each image, the best first.
+
+    Raises ValueError for lengths that the decoder does not have.
+    """
+    max_length = text.max_length if options.max_length is None else options.max_length
+    prefix_ids = tokenizer.encode([options.prefix])[0] if options.prefix else []
+    fewest = len(prefix_ids) + 2
+    if not fewest <= max_length <= text.max_length:
+        raise ValueError(f'max_length {max_length} is not within {fewest}..{text.max_length}')
+    if options.min_length > max_length - 2:
+        raise ValueError(f'min_length {options.min_length} is not within 0..{max_length - 2}')
+    prefix = torch.tensor([tokenizer.start_id, *prefix_ids], device=image_tokens.device)
+    constraints = Constraints(
+        options,
+        tokenizer.end_id,
+        banned=banned_sequences(tokenizer, options),
+    )
+    hypotheses = (beam_search if options.num_beams > 1 else sample)(
+        CachedDecoder(text, head, image_tokens, max_length),
+        constraints,
+        prefix.expand(len(image_tokens), -1),
+        tokenizer.end_id,
+        tokenizer.pad_id,
+        max_length,
+    )
+    token_ids = hypotheses.token_ids[..., 1:].flatten(0, 1)
+    log_probabilities = hypotheses.log_probabilities[..., 1:].flatten(0, 1)
+    is_after_end = (token_ids == tokenizer.end_id).cumsum(dim=1).roll(1, dims=1) > 0
+    is_after_end[:, 0] = False
+    lengths = (~is_after_end).sum(dim=1).tolist()
+    captions = [
+        Caption(*fields) for fields in zip(
+            tokenizer.decode(token_ids),
+            [ids[:length] for ids, length in zip(token_ids, lengths)],
+            [values[:length] for values, length in zip(log_probabilities, lengths)],
+            hypotheses.scores.flatten().tolist(),
+        )
+    ]
+    count = hypotheses.token_ids.shape[1]
+    return [captions[start:start + count] for start in range(0, len(captions), count)]
+
+
+def banned_sequences(tokenizer: TextTokenizer, options: GenerationOptions) -> list[list[int]]:
+    """Token ids of the banned words, at the beginning of a caption and after a space."""
+    spellings = [f'{space}{word}' for word in options.banned_words for space in ('', ' ')]
+    sequences = {tuple(ids) for ids in tokenizer.encode(spellings)} if spellings else set()
+    if () in sequences:
+        raise ValueError(f'banned_words {list(options.banned_words)} has an empty word')
+    return [list(ids) for ids in sorted(sequences)]

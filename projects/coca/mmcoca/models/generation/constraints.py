@@ -1,0 +1,75 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""What the next token may be: rules over the logits, each row a caption so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .options import GenerationOptions
+
+FORBIDDEN = float('-inf')
+
+
+class Constraints:
+    """The rules of one call's options for R captions so far.
+
+    Args:
+        end_id: The end token, which min_length keeps away.
+        banned: Sequences of token ids that no caption may contain.
+    """
+
+    def __init__(
+        self,
+        options: GenerationOptions,
+        end_id: int,
+        banned: Sequence[Sequence[int]] = (),
+    ) -> None:
+        self.options = options
+        self.end_id = end_id
+        self.banned = [list(sequence) for sequence in banned]
+
+    def log_probabilities(self, logits: Tensor, token_ids: Tensor) -> Tensor:
+        """Logits (R,V), ids so far (R,T), start included -> log-probabilities, -inf if forbidden."""
+        options = self.options
+        if options.repetition_penalty != 1:
+            logits = penalize_repetition(logits, token_ids, options.repetition_penalty)
+        allowed = logits.log_softmax(dim=-1)
+        if token_ids.shape[1] <= options.min_length:
+            allowed[:, self.end_id] = FORBIDDEN
+        if options.no_repeat_ngram_size:
+            forbid_repeated_ngrams(allowed, token_ids, options.no_repeat_ngram_size)
+        for sequence in self.banned:
+            forbid_sequence(allowed, token_ids, sequence)
+        return allowed
+
+
+def penalize_repetition(logits: Tensor, token_ids: Tensor, penalty: float) -> Tensor:
+    """Make the tokens of each row (R,T) less probable in its logits (R,V)."""
+    present = logits.gather(1, token_ids)
+    return logits.scatter(
+        1, token_ids, torch.where(present > 0, present / penalty, present * penalty)
+    )
+
+
+def forbid_repeated_ngrams(log_probabilities: Tensor, token_ids: Tensor, size: int) -> None:
+    """Set to -inf in (R,V) what would complete an n-gram that the row's ids (R,T) already have."""
+    if token_ids.shape[1] < size:
+        return
+    ngrams = token_ids.unfold(1, size, 1)  # (R,T-size+1,size)
+    last = token_ids[:, token_ids.shape[1] - size + 1:]
+    matches = (ngrams[..., :-1] == last[:, None]).all(dim=-1)
+    rows, places = matches.nonzero(as_tuple=True)
+    log_probabilities[rows, ngrams[rows, places, -1]] = FORBIDDEN
+
+
+def forbid_sequence(log_probabilities: Tensor, token_ids: Tensor, sequence: Sequence[int]) -> None:
+    """Set to -inf in (R,V) the last id of a sequence in the rows (R,T) that end in all before it."""
+    *before, last = sequence
+    if token_ids.shape[1] < len(before):
+        return
+    tail = token_ids[:, token_ids.shape[1] - len(before):]
+    matches = (tail == torch.tensor(before, device=tail.device, dtype=tail.dtype)).all(dim=-1)
+    log_probabilities[matches, last] = FORBIDDEN

@@ -1,0 +1,95 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""One token after the other: the most probable, or drawn."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .cached_decoder import CachedDecoder, Hypotheses, read_prefix
+from .constraints import FORBIDDEN, Constraints
+
+
+@torch.no_grad()
+def sample(
+    decoder: CachedDecoder,
+    constraints: Constraints,
+    prefix: Tensor,
+    end_id: int,
+    pad_id: int,
+    max_length: int,
+) -> Hypotheses:
+    """Prefix ids (B,P), start first -> `num_return_sequences` captions an image.
+
+    An image leaves the batch when all its captions have ended.
+    """
+    options = constraints.options
+    batch_size, device = len(prefix), prefix.device
+    count = options.num_return_sequences
+    generator = None
+    if options.seed is not None:
+        generator = torch.Generator(device).manual_seed(options.seed)
+    logits, known = read_prefix(decoder, prefix)
+    decoder.select(torch.arange(batch_size, device=device).repeat_interleave(count))
+    logits = logits.repeat_interleave(count, dim=0)
+    shape = (batch_size, count, max_length)
+    output = torch.full(shape, pad_id, device=device)
+    output[..., :prefix.shape[1]] = prefix[:, None]
+    log_probabilities = known.new_zeros(shape)
+    log_probabilities[..., :prefix.shape[1]] = known[:, None]
+    images = torch.arange(batch_size, device=device)  # those still being captioned
+    ended = torch.zeros(batch_size, count, dtype=torch.bool, device=device)
+    for position in range(prefix.shape[1], max_length):
+        so_far = output[images, :, :position].flatten(0, 1)
+        allowed = constraints.log_probabilities(logits, so_far)
+        if options.do_sample:
+            chosen = draw(allowed, options, count, generator)
+        else:
+            chosen = allowed.argmax(dim=-1)
+        chances = logits.log_softmax(dim=-1).gather(1, chosen[:, None]).view(-1, count)
+        chosen = torch.where(ended[images], pad_id, chosen.view(-1, count))
+        output[images, :, position] = chosen
+        log_probabilities[images, :, position] = chances.masked_fill(ended[images], 0)
+        ended[images] |= chosen == end_id
+        going_on = (~ended[images]).any(dim=1).nonzero()[:, 0]
+        if len(going_on) == 0 or position + 1 == max_length:
+            break
+        if len(going_on) < len(images):
+            images = images[going_on]
+            rows = going_on[:, None] * count + torch.arange(count, device=device)
+            decoder.select(rows.flatten(), going_on)
+        logits = decoder(output[images, :, :position + 1].flatten(0, 1))[:, -1]
+    end = position + 1
+    totals = log_probabilities.sum(dim=-1)
+    order = totals.argsort(dim=1, descending=True)[..., None].expand(-1, -1, end)
+    return Hypotheses(
+        output[..., :end].gather(1, order),
+        log_probabilities[..., :end].gather(1, order),
+        totals.sort(dim=1, descending=True).values,
+    )
+
+
+def draw(allowed: Tensor, options, count: int, generator: torch.Generator | None) -> Tensor:
+    """One id (R,) for each row of log-probabilities (R,V), `count` rows an image.
+
+    The largest of the log-probabilities plus Gumbel noise is a draw from them. With a seed all
+    images have the same noise, so that a caption does not depend on the rest of its batch.
+    """
+    logits = keep_most_probable(allowed / options.temperature, options.top_k, options.top_p)
+    rows, vocab_size = logits.shape
+    noise = logits.new_empty((rows if generator is None else count, vocab_size))
+    noise.exponential_(generator=generator)
+    return (logits.view(-1, len(noise), vocab_size) - noise.log()).argmax(dim=-1).flatten()
+
+
+def keep_most_probable(logits: Tensor, top_k: int, top_p: float) -> Tensor:
+    """Logits (R,V), -inf but for the k most probable and for those that together reach p."""
+    if 0 < top_k < logits.shape[-1]:
+        least = logits.topk(top_k, dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < least, FORBIDDEN)
+    if top_p < 1:
+        ordered, order = logits.sort(dim=-1, descending=True)
+        chances = ordered.softmax(dim=-1)
+        is_beyond = chances.cumsum(dim=-1) - chances >= top_p
+        logits = logits.masked_fill(is_beyond.scatter(1, order, is_beyond), FORBIDDEN)
+    return logits

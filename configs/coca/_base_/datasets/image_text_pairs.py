@@ -11,7 +11,11 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic'),
-    dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
+    dict(
+        type='PackInputs',
+        algorithm_keys=['gt_caption', 'text'],  # text: of mmpretrain's retrieval inferencers
+        meta_keys=['image_id', 'img_path'],
+    ),
 ]
 train_dataloader = dict(
     batch_size=batch_size,

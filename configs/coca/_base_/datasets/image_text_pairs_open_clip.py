@@ -17,15 +17,15 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    dict(type='NumpyToPIL', to_rgb=True),
+    dict(type='torchvision/Resize', size=image_size, interpolation='bicubic'),
+    dict(type='torchvision/CenterCrop', size=image_size),
+    dict(type='PILToNumpy', to_bgr=True),
     dict(
-        type='ResizeEdge',
-        scale=image_size,
-        edge='short',
-        interpolation='bicubic',
-        backend='pillow'
+        type='PackInputs',
+        algorithm_keys=['gt_caption', 'text'],  # text: of mmpretrain's retrieval inferencers
+        meta_keys=['image_id', 'img_path'],
     ),
-    dict(type='CenterCrop', crop_size=image_size),
-    dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

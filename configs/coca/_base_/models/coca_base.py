@@ -11,7 +11,7 @@ model = dict(
     type='mmcoca.CoCa',
     # CLIP's mean and deviation, of open_clip's weights too.
     data_preprocessor=dict(
-        type='MultiModalDataPreprocessor',
+        type='mmcoca.ImageTextDataPreprocessor',
         mean=[122.7709383, 116.7460125, 104.09373615],
         std=[68.5005327, 66.6321579, 70.32316305],
         to_rgb=True,

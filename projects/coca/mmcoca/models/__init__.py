@@ -1,6 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .backbones import CoCaViT, ConvStem
 from .coca import CoCa
+from .data_preprocessor import ImageTextDataPreprocessor
 from .heads import CaptioningHead, ContrastiveHead
 from .losses import CaptioningLoss, ContrastiveLoss, SigmoidContrastiveLoss
 from .necks import AttentionalPooler, SharedPooler, TaskPoolers
@@ -26,6 +27,7 @@ __all__ = [
     'ContrastiveLoss',
     'DecoupledTextDecoder',
     'FixedLengthUnimodalDecoder',
+    'ImageTextDataPreprocessor',
     'MultimodalDecoder',
     'SharedPooler',
     'SigmoidContrastiveLoss',

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mmcoca.registry import MODELS, TOKENIZER
 
 from .generation import Caption, GenerationOptions, generate_captions
+from .retrieval import image_queries, text_queries, texts_of
 from .text import TextBatch
 
 
@@ -132,7 +133,7 @@ class CoCa(BaseModel):
         if mode == 'predict':
             return self.predict(images, data_samples)
         if mode == 'tensor':
-            return self.extract_feat(images, data_samples)
+            return self.extract_feat(images=images, data_samples=data_samples)
         raise ValueError(f"mode '{mode}' is unknown: use 'loss', 'predict' or 'tensor'")
 
     def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
@@ -172,16 +173,57 @@ class CoCa(BaseModel):
 
     def extract_feat(
         self,
+        inputs: Tensor | None = None,
+        stage: str = 'embedding',
+        *,
         images: Tensor | None = None,
-        data_samples: Sequence[DataSample] | None = None
-    ) -> dict[str, Tensor]:
-        """'image_feat' (B,E) of the images and 'text_feat' (B,E) of the captions, where given."""
+        data_samples: Sequence[DataSample] | None = None,
+    ) -> Tensor | tuple[Tensor, ...] | dict[str, Tensor]:
+        """Features, in the two forms that mmpretrain's inferencers ask for.
+
+        `inputs` (B,3,H,W), as FeatureExtractor has them, give the images' features of a stage:
+        'backbone' a tuple with (B,N,W), 'neck' global (B,1,D) and regional (B,Q,D) tokens,
+        'embedding' (B,E).
+
+        `images` and `data_samples`, by name, as the retrieval inferencers have them, give a
+        dictionary: 'image_feat' (B,E) and, where samples have a caption or `text`, 'text_feat'.
+
+        Raises ValueError for another stage.
+        """
+        if inputs is not None:
+            stages = dict(backbone=self.backbone, neck=self.pool, embedding=self.encode_image)
+            if stage not in stages:
+                raise ValueError(f"stage '{stage}' is unknown: use one of {', '.join(stages)}")
+            return stages[stage](inputs)
         features = {}
         if images is not None:
             features['image_feat'] = self.encode_image(images)
-        if data_samples is not None:
-            features['text_feat'] = self.encode_text([s.gt_caption for s in data_samples])
+        texts = [text for sample in data_samples or () for text in texts_of(sample)]
+        if texts:
+            features['text_feat'] = self.encode_text(texts)
         return features
+
+    def predict_all(
+        self,
+        feats: dict[str, Tensor],
+        data_samples: Sequence[DataSample],
+        num_images: int | None = None,
+        num_texts: int | None = None,
+        cal_i2t: bool = True,
+        cal_t2i: bool = True,
+    ) -> tuple[list[DataSample], ...]:
+        """Match 'image_feat' and 'text_feat' (`extract_feat`), as mmpretrain's retrieval asks.
+
+        Returns, for each direction asked for, the queries as data samples with `pred_score`, their
+        cosine similarities to all candidates.
+        """
+        images, texts = feats['image_feat'][:num_images], feats['text_feat'][:num_texts]
+        results = []
+        if cal_i2t:
+            results.append(image_queries(images @ texts.T, data_samples))
+        if cal_t2i:
+            results.append(text_queries(texts @ images.T, data_samples))
+        return tuple(results)
 
     def generate(self, images: Tensor, **options) -> list[str] | list[list[str]]:
         """Captions of images (B,3,H,W), several of each with `num_return_sequences`.
@@ -218,8 +260,7 @@ class CoCa(BaseModel):
         if self.contrastive_head is not None:
             for sample, feature in zip(samples, self.contrastive_head.embed_image(global_tokens)):
                 sample.set_field(feature, 'image_feature')
-            captions = [sample.get('gt_caption') or [] for sample in samples]
-            captions = [[c] if isinstance(c, str) else list(c) for c in captions]
+            captions = [texts_of(sample) for sample in samples]
             texts = [text for texts in captions for text in texts]
             if texts:
                 features = self.encode_text(texts).split([len(texts) for texts in captions])

@@ -136,7 +136,7 @@ def extend(
         if options.diversity_penalty:
             chosen = best.indices[:, :beams] % vocab_size
             earlier.scatter_add_(1, chosen, torch.ones_like(chosen, dtype=earlier.dtype))
-    # Fewer extensions than 2K, as a small vocabulary has at first, are filled up with impossible ones.
+    # Fewer than 2K, as a small vocabulary has at first, are filled up with impossible ones.
     missing = (0, 2 * beams - count)
     scores = F.pad(torch.stack(scores, dim=1), missing, value=FORBIDDEN)
     choices = F.pad(torch.stack(choices, dim=1), missing)

@@ -68,7 +68,7 @@ class Hypotheses(NamedTuple):
 
 @torch.no_grad()
 def read_prefix(decoder: CachedDecoder, prefix: Tensor) -> tuple[Tensor, Tensor]:
-    """Prefix ids (B,P), start first -> logits (B,V) after it, log-probabilities (B,P) of its ids."""
+    """Prefix ids (B,P), start first -> logits (B,V) after it, log-probabilities (B,P) in it."""
     logits = decoder(prefix)
     known = logits[:, :-1].log_softmax(dim=-1).gather(2, prefix[:, 1:, None])[..., 0]
     return logits[:, -1], F.pad(known, (1, 0))

@@ -32,7 +32,7 @@ class Constraints:
         self.banned = [list(sequence) for sequence in banned]
 
     def log_probabilities(self, logits: Tensor, token_ids: Tensor) -> Tensor:
-        """Logits (R,V), ids so far (R,T), start included -> log-probabilities, -inf if forbidden."""
+        """Logits (R,V), ids so far (R,T) -> log-probabilities (R,V), -inf where forbidden."""
         options = self.options
         if options.repetition_penalty != 1:
             logits = penalize_repetition(logits, token_ids, options.repetition_penalty)

@@ -17,10 +17,11 @@ class GenerationOptions:
         min_length: Fewest tokens between start and end. max_length: most tokens with start and end;
             None: as many as the decoder has positions.
         length_penalty: Beams are ranked by log-probability / tokens ** length_penalty.
-        early_stopping: True ends an image's search when it has as many captions as beams; False when
-            no beam is better at its present length; 'never' when none can become better at any.
-        num_beam_groups, diversity_penalty: Groups of beams, one after the other in each step, a token
-            costing a group this much for each earlier group that chose it (arXiv 1610.02424).
+        early_stopping: True ends an image's search when it has as many captions as beams; False
+            when no beam is better at its present length; 'never' when none can become better.
+        num_beam_groups, diversity_penalty: Groups of beams, one after the other in each step, where
+            a token costs a group this much for each beam of the groups before that chose it
+            (arXiv 1610.02424).
         do_sample: Draw the next token instead of taking the most probable.
         temperature, top_k, top_p: Flatten the distribution drawn from; keep the k most probable
             tokens (0: all); keep the most probable that together reach p.

@@ -102,7 +102,7 @@ class SelfAttentionCache:
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def select(self, rows: Tensor) -> None:
-        """Keep only the given rows of the batch, in their order; a row may be kept several times."""
+        """Keep the given rows of the batch, in their order; a row may be kept several times."""
         filled = self.keys[rows, :, :self.length], self.values[rows, :, :self.length]
         if len(rows) != len(self.keys):
             shape = (len(rows), *self.keys.shape[1:])

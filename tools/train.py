@@ -14,6 +14,7 @@ import torch  # noqa: E402
 from mmcoca.apis.command_line import (  # noqa: E402
     add_common_arguments,
     build_training,
+    check_some_weights,
     find_checkpoint,
     load_config,
     user_errors,
@@ -52,7 +53,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Build the runner and train."""
     args = parse_args()
-    with user_errors():
+    resumption = 'interrupted; from a checkpoint, if one was saved, train.py goes on with --resume'
+    with user_errors(resumption):
         cfg = load_config(args)
         if args.no_validate:
             cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
@@ -71,7 +73,10 @@ def main() -> None:
             cfg.auto_scale_lr.enable = True
         if args.no_persistent_workers:
             cfg.train_dataloader.persistent_workers = False
-        build_training(cfg).train()
+        runner = build_training(cfg)
+        if cfg.get('load_from') and '://' not in cfg.load_from:
+            check_some_weights(cfg.load_from, runner.model)
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -1,7 +1,9 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import load_state_dict
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
@@ -203,8 +205,11 @@ def test_frozen_parts_do_not_learn(tiny_config, images):
     for name, parameter in model.named_parameters():
         is_frozen = name.startswith(('backbone.', 'text.unimodal.'))
         assert torch.equal(parameter, before[name]) == is_frozen, name
-    with pytest.raises(ValueError, match="frozen: this model has no part 'backbon'"):
-        MODELS.build(dict(cfg, frozen=['backbon']))
+    for name in ('backbon', ''):
+        with pytest.raises(ValueError, match=f"frozen: no module is named '{name}', as .*backbone"):
+            MODELS.build(dict(cfg, frozen=[name]))
+    with pytest.raises(ValueError, match=r"frozen is a list of parts: \['backbone'\]"):
+        MODELS.build(dict(cfg, frozen='backbone'))
 
 
 @pytest.mark.parametrize('options', [dict(qk_norm=True), dict(logit_soft_cap=50.0)])
@@ -228,7 +233,11 @@ def test_attention_options_reach_every_part_and_learn(tiny_config, images, optio
         (dict(text=dict(dims=96)), ('384', '96')),
         (dict(text=dict(memory_dims=96)), ('384', '96')),
         (dict(neck=dict(memory_dims=96)), ('128', '96')),
-        (dict(neck=dict(num_heads=7)), ('384', '7')),
+        (dict(neck=dict(num_heads=7)), ('neck', '384', '7')),
+        (dict(neck=dict(attention_cfg=dict(logit_soft_cap=0.0))), ('neck', '0.0')),
+        (dict(contrastive_head=dict(init_temperature=0)), ('contrastive_head', '0')),
+        (dict(generation=dict(max_length=99)), ('99', '24')),
+        (dict(generation=dict(num_beams=3, num_beam_groups=2)), ('3', '2')),
         (dict(contrastive_head=dict(dims=96)), ('384', '96')),
         (dict(text=dict(vocab_size=1000)), ('2048', '1000')),
         (dict(text=dict(max_length=10)), ('24', '10')),
@@ -246,6 +255,40 @@ def test_contradictions_are_named_when_building(tiny_config, change, numbers):
     with pytest.raises(ValueError) as error:
         MODELS.build(cfg)
     assert all(number in str(error.value) for number in numbers)
+
+
+def test_contradictions_of_open_clips_layout(repository):
+    init_default_scope('mmpretrain')
+    cfg = Config.fromfile(repository / 'configs' / 'coca' / 'open_clip_vit-b-p32.py').model
+    for part, options, numbers in (
+        ('neck', dict(num_queries=1), ('num_queries 1', )),
+        ('text', dict(unimodal=dict(pad_id=5)), ('id 5', 'padding is 0')),
+    ):
+        changed = Config(dict(model=cfg.to_dict()))
+        changed.merge_from_dict({'model': {part: options}})
+        with torch.device('meta'), pytest.raises(ValueError) as error:
+            MODELS.build(changed.model)
+        assert all(number in str(error.value) for number in numbers)
+
+
+def test_a_model_without_heads_and_unknown_options_of_a_part(tiny_config):
+    init_default_scope('mmpretrain')
+    cfg = tiny_config.model.to_dict()
+    with pytest.raises(ValueError, match='needs a contrastive_head or a captioning_head'):
+        MODELS.build(dict(cfg, contrastive_head=None, captioning_head=None))
+    cfg['neck']['attention_cfg'] = dict(qknorm=True)
+    with pytest.raises(TypeError, match="neck: .*'qknorm'"):
+        MODELS.build(cfg)
+
+
+def test_weights_of_something_else_are_refused(tiny_model):
+    """Not passed over, as MMEngine does with tensors that it does not know."""
+    with pytest.raises(ValueError, match='none of the 1 tensors .*open_clip_to_mmcoca.py'):
+        tiny_model.load_state_dict({'visual.conv1.weight': torch.zeros(1)}, strict=False)
+    with pytest.raises(ValueError, match='none of the 1 tensors'):
+        load_state_dict(tiny_model, {'visual.conv1.weight': torch.zeros(1)})
+    some = dict(list(tiny_model.state_dict().items())[:3])
+    tiny_model.load_state_dict(some, strict=False)
 
 
 def test_unknown_mode_and_options(tiny_model, images):

@@ -56,7 +56,7 @@ def word_attention_by_hand(model, image, caption):
 
 def test_equals_brute_force_whatever_the_batch(attentive_model, images):
     images = images.double()
-    attentions = word_attention(attentive_model, images, CAPTIONS)
+    attentions = word_attention(attentive_model, attentive_model.backbone(images)[-1], CAPTIONS)
     for image, caption, attention in zip(images, CAPTIONS, attentions, strict=True):
         expected = word_attention_by_hand(attentive_model, image, caption)
         torch.testing.assert_close(attention, expected)
@@ -66,14 +66,17 @@ def test_equals_brute_force_whatever_the_batch(attentive_model, images):
 def test_rows_are_distributions_over_the_patches_one_a_token(tiny_model, images):
     lengths = tiny_model.tokenizer(CAPTIONS).lengths - 2
     num_patches = tiny_model.backbone(images)[-1].shape[1]
-    for length, attention in zip(lengths, word_attention(tiny_model, images, CAPTIONS)):
+    for length, attention in zip(
+        lengths, word_attention(tiny_model,
+                                tiny_model.backbone(images)[-1], CAPTIONS)
+    ):
         assert attention.shape == (length, num_patches)
         assert (attention >= 0).all()
         torch.testing.assert_close(attention.sum(dim=1), torch.ones(length))
 
 
 def test_a_row_does_not_see_the_token_it_is_about(attentive_model, images):
-    image = images[:1].expand(2, -1, -1, -1).double()
+    image = attentive_model.backbone(images[:1].expand(2, -1, -1, -1).double())[-1]
     first, second = word_attention(attentive_model, image, ['red heart', 'red apple'])
     assert first.shape == second.shape  # two tokens each
     torch.testing.assert_close(first, second)
@@ -112,7 +115,10 @@ def test_maps_have_the_layout_of_the_patches(tiny_config):
     cfg.backbone.update(img_size=(48, 96), patch_size=12, with_cls_token=True, stem=None)
     model = MODELS.build(cfg).eval()
     images = torch.randn(2, 3, 48, 96, generator=torch.Generator().manual_seed(0))
-    for caption, (words, maps) in zip(CAPTIONS, word_maps(model, images, CAPTIONS[:2])):
+    for caption, (words, maps) in zip(
+        CAPTIONS, word_maps(model,
+                            model.backbone(images)[-1], (48, 96), CAPTIONS[:2])
+    ):
         assert words == caption.split()
         assert maps.shape == (len(words), 4, 8)
 
@@ -125,7 +131,7 @@ def test_open_clips_layout(repository):
     cfg.text.update(num_unimodal_layers=1, num_multimodal_layers=1)
     model = MODELS.build(cfg).eval()
     images = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    (attention, ) = word_attention(model, images, ['a photo of a cat'])
+    (attention, ) = word_attention(model, model.backbone(images)[-1], ['a photo of a cat'])
     assert attention.shape == (5, 1 + 49)
 
     image_tokens = model.backbone(images)[-1]
@@ -152,4 +158,4 @@ def test_model_without_multimodal_layers(tiny_config, images):
     cfg.text.num_multimodal_layers = 0
     cfg.captioning_head = None
     with pytest.raises(ValueError, match='num_multimodal_layers'):
-        word_attention(MODELS.build(cfg), images, CAPTIONS)
+        word_attention(MODELS.build(cfg), torch.zeros(4, 16, 128), CAPTIONS)

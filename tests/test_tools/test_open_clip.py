@@ -179,6 +179,19 @@ def test_the_converter_reads_all_kinds_of_files_and_goes_back(small_pair, conver
     theirs.load_state_dict(back)
 
 
+def test_a_target_that_cannot_be_written_leaves_nothing(small_pair, convert, tmp_path, monkeypatch):
+    torch.save(small_pair[0].state_dict(), tmp_path / 'model.pt')
+
+    def fail(weights, path):
+        Path(path).write_bytes(b'half')
+        raise RuntimeError('no space left')
+
+    monkeypatch.setattr(converter.torch, 'save', fail)
+    status, errors = convert(tmp_path / 'model.pt', tmp_path / 'x.pth')
+    assert status == 1 and 'x.pth cannot be written: no space left' in errors
+    assert {path.name for path in tmp_path.iterdir()} == {'model.pt'}
+
+
 def test_files_that_are_no_coca_give_one_line(small_pair, convert, tmp_path):
 
     class Payload:
@@ -190,12 +203,29 @@ def test_files_that_are_no_coca_give_one_line(small_pair, convert, tmp_path):
     torch.save(dict(state_dict={'visual.proj': torch.zeros(2)}), tmp_path / 'clip.pt')
     torch.save([1, 2], tmp_path / 'list.bin')
     torch.save(dict(state_dict=[1]), tmp_path / 'inner.bin')
+    torch.save({'visual.class_embedding': torch.zeros(2)}, tmp_path / 'plain_clip.pt')
+    torch.save({3: torch.zeros(2)}, tmp_path / 'numbers.bin')
+    torch.save(torch.nn.Linear(2, 2), tmp_path / 'module.pt')
     (tmp_path / 'text.safetensors').write_text('no weights')
+    (tmp_path / 'text.pt').write_text('no weights')
+    (tmp_path / 'empty.pt').write_text('')
+    save_file({'a': torch.zeros(2)}, tmp_path / 'misnamed.pt')
+    (tmp_path / 'folder.pth').mkdir()
     torch.save(small_pair[1].state_dict(), tmp_path / 'ours.pth')
     for args, message in (
         (['nothing.safetensors', 'x.pth'], 'nothing.safetensors does not exist'),
         (['nothing.pt', 'x.pth'], 'nothing.pt does not exist'),
-        (['unsafe.pt', 'x.pth'], 'unsafe.pt is refused: reading it could execute code'),
+        (['unsafe.pt', 'x.pth'], 'unsafe.pt is refused: it holds more than tensors'),
+        (['module.pt', 'x.pth'], 'module.pt is refused: it holds more than tensors'),
+        (['plain_clip.pt', 'x.pth'], 'a CLIP, without the text_decoder?'),
+        (['numbers.bin', 'x.pth'], 'names that are no strings'),
+        (['text.pt', 'x.pth'], 'text.pt is not a checkpoint: torch has not written it'),
+        (['empty.pt', 'x.pth'], 'empty.pt is not a checkpoint: torch has not written it'),
+        (['misnamed.pt', 'x.pth'], 'misnamed.pt is not a checkpoint but a safetensors file'),
+        (['folder.pth', 'x.pth'], 'folder.pth holds no last_checkpoint'),
+        (['ours.pth', 'folder.pth'], 'folder.pth is a folder, not a file'),
+        (['ours.pth', 'ours.pth'], 'ours.pth is SRC: it would be overwritten'),
+        (['ours.pth', 'text.pt/x.pth'], 'text.pt'),
         (['clip.pt', 'x.pth'], 'clip.pt is not a CoCa of open_clip: '),
         (['list.bin', 'x.pth'], 'list.bin is not a checkpoint'),
         (['inner.bin', 'x.pth'], 'inner.bin is not a checkpoint'),

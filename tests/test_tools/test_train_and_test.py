@@ -192,6 +192,11 @@ def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
         ),
         (
             'train.py',
+            [CONFIG, '--cfg-options', 'load_from=nothing.pth'],
+            'checkpoint nothing.pth does not exist',
+        ),
+        (
+            'train.py',
             [CONFIG, '--cfg-options', 'train_dataloader.dataset.type=NoSuch'],
             'NoSuch is not in the',
         ),
@@ -244,6 +249,14 @@ def test_checkpoint_of_something_else_is_an_error(trained, options, tmp_path):
         )
         assert done.returncode == 1
         assert f'{name} {message}' in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_training_from_weights_of_something_else_is_an_error(options, tmp_path):
+    torch.save(dict(state_dict={'visual.proj': torch.zeros(1)}), tmp_path / 'other.pth')
+    options = [*options, f'load_from={tmp_path / "other.pth"}']
+    done = run('train.py', CONFIG, '--work-dir', tmp_path, *options, check=False)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'other.pth is of another model: none of its 1 tensors' in done.stderr
 
 
 def test_checkpoint_that_would_execute_code_is_refused(tmp_path):

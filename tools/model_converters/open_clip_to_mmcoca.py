@@ -21,7 +21,11 @@ def parse_args() -> argparse.Namespace:
         'open_clip_model.safetensors coca_vit-b-p32.pth',
     )
     parser.add_argument('source', metavar='SRC', help='weights: .safetensors, .pt, .bin or .pth')
-    parser.add_argument('target', metavar='DST', help='file to write: .pth; back: .safetensors too')
+    parser.add_argument(
+        'target',
+        metavar='DST',
+        help='file to write: .pth; with --reverse .safetensors, .pt or .bin'
+    )
     parser.add_argument(
         '--reverse', action='store_true', help='SRC is a checkpoint of mmcoca, DST for open_clip'
     )
@@ -32,10 +36,41 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def check_target(source: str, target: str) -> None:
+    """Make the target's folder. Raises UserError where nothing could be written to it."""
+    if os.path.isdir(target):
+        raise UserError(f'DST {target} is a folder, not a file')
+    if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
+        raise UserError(f'DST {target} is SRC: it would be overwritten')
+    folder = Path(target).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise UserError(f'folder {folder} cannot be written to')
+
+
+def write(weights: dict, path: str) -> None:
+    """First to a file beside it, so that no failure or interruption leaves half a checkpoint.
+
+    Raises UserError if it cannot be written.
+    """
+    partial = Path(f'{path}.partial')
+    try:
+        if path.endswith('.safetensors'):
+            save_file(weights, partial)
+        else:
+            torch.save(weights, partial)
+        os.replace(partial, path)
+    except Exception as error:  # the libraries have their own for a full disk
+        raise UserError(f'{path} cannot be written: {str(error).splitlines()[0]}') from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def main() -> None:
     """Read, convert, write."""
     args = parse_args()
     with user_errors():
+        check_target(args.source, args.target)
         state_dict = read_state_dict(args.source)
         is_ours = any(name.startswith('backbone.') for name in state_dict)
         if is_ours and not args.reverse:
@@ -44,18 +79,15 @@ def main() -> None:
         try:
             converted = (to_open_clip if args.reverse else from_open_clip)(state_dict)
         except WeightsError as error:
-            raise UserError(f'{args.source} is not a CoCa of {kind}: {error}') from error
+            is_clip = 'visual.class_embedding' in state_dict and not any(
+                name.startswith('text_decoder') for name in state_dict
+            )
+            hint = ' (a CLIP, without the text_decoder?)' if is_clip else ''
+            raise UserError(f'{args.source} is not a CoCa of {kind}{hint}: {error}') from error
         if not args.reverse:
             meta = dict(mmcoca_version=mmcoca.__version__, source=Path(args.source).name)
             converted = dict(meta=meta, state_dict=converted)
-        # First to a file beside it, so that an interruption leaves no half checkpoint.
-        partial = f'{args.target}.partial'
-        Path(args.target).parent.mkdir(parents=True, exist_ok=True)
-        if args.target.endswith('.safetensors'):
-            save_file(converted, partial)
-        else:
-            torch.save(converted, partial)
-        os.replace(partial, args.target)
+        write(converted, args.target)
     print(f'{len(state_dict)} tensors of {args.source} -> {args.target}')
 
 

@@ -276,7 +276,9 @@ def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
     rows = [i for i, prediction in enumerate(predictions) if prediction.generated]
     rows = [rows[i] for i in choose(len(rows), NUM_ATTENTIONS, seed)]
     if rows:
-        maps = word_maps(model, images[rows], [predictions[i].generated for i in rows])
+        with torch.no_grad():
+            tokens = model.backbone(images[rows])[-1]
+        maps = word_maps(model, tokens, images.shape[-2:], [predictions[i].generated for i in rows])
         yield 'attention', draw_attention(
             pictures[rows],
             [(words, weights.cpu().numpy()) for words, weights in maps],

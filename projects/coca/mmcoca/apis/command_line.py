@@ -31,17 +31,18 @@ class UserError(Exception):
 
 
 @contextmanager
-def user_errors() -> Iterator[None]:
-    """Turn what a user can mend into one line on stderr and exit status 1."""
+def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
+    """Turn what a user can mend into one line on stderr and exit status 1.
+
+    Args:
+        interrupted: What to say after Ctrl-C.
+    """
     try:
         yield
-    except (UserError, FileNotFoundError, AnnotationError, UnreadableImageError) as error:
+    except (UserError, OSError, AnnotationError, UnreadableImageError) as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
-        print(
-            'interrupted; from a checkpoint, if one was saved, train.py goes on with --resume',
-            file=sys.stderr,
-        )
+        print(interrupted, file=sys.stderr)
         sys.exit(130)
 
 
@@ -179,14 +180,17 @@ def load_safely(path: str, device: str = 'cpu') -> dict:
     Raises UserError if there is none, or if it is no checkpoint of plain tensors: MMEngine would
     otherwise fall back to unpickling, which executes code.
     """
+    if os.path.isdir(path):
+        raise UserError(f'{path} is a folder, not a checkpoint')
     if not os.path.isfile(path):
         raise UserError(f'checkpoint {path} does not exist')
+    check_kind(path)
     try:
         with torch.serialization.safe_globals(get_torch_safe_globals()):
             checkpoint = torch.load(path, map_location=device, weights_only=True)
     except UnpicklingError as error:
         raise UserError(
-            f'{path} is refused: reading it could execute code ({str(error).splitlines()[0]})'
+            f'{path} is refused: it holds more than tensors, so that reading it could execute code'
         ) from error
     except Exception as error:  # a file of anything else makes the reader raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -196,11 +200,27 @@ def load_safely(path: str, device: str = 'cpu') -> dict:
     return checkpoint
 
 
+def check_kind(path: str) -> None:
+    """Raise UserError for a file that does not begin as torch's do."""
+    with open(path, 'rb') as file:
+        beginning = file.read(9)
+    if beginning[8:] == b'{':
+        raise UserError(
+            f'{path} is not a checkpoint but a safetensors file: its name should say so, and '
+            'tools/model_converters/open_clip_to_mmcoca.py makes a checkpoint of open_clip\'s'
+        )
+    if not beginning.startswith((b'PK', b'\x80')):
+        raise UserError(f'{path} is not a checkpoint: torch has not written it')
+
+
 def read_state_dict(path: str) -> dict[str, Tensor]:
     """The tensors of a .safetensors or torch file, without what a training saved beside them.
 
-    Raises UserError for a file that cannot be read without executing code of it.
+    A work directory stands for its last checkpoint. Raises UserError for a file that cannot be read
+    without executing code of it.
     """
+    if os.path.isdir(path):
+        path = find_checkpoint(path)
     if path.endswith('.safetensors'):
         if not os.path.isfile(path):
             raise UserError(f'{path} does not exist')
@@ -212,8 +232,13 @@ def read_state_dict(path: str) -> dict[str, Tensor]:
     state_dict = checkpoint.get('state_dict', checkpoint)
     if not isinstance(state_dict, dict):
         raise UserError(f'{path} is not a checkpoint: its state_dict is no dictionary')
-    # As DistributedDataParallel names the parameters of what it wraps.
-    return {name.removeprefix('module.'): tensor for name, tensor in state_dict.items()}
+    if not all(isinstance(name, str) for name in state_dict):
+        raise UserError(f'{path} is not a checkpoint: its state_dict has names that are no strings')
+    # As DistributedDataParallel and torch.compile name the parameters of what they wrap.
+    return {
+        name.removeprefix('module.').removeprefix('_orig_mod.'): tensor
+        for name, tensor in state_dict.items()
+    }
 
 
 def find_checkpoint(path: str) -> str:
@@ -229,6 +254,19 @@ def find_checkpoint(path: str) -> str:
         path = str(recorded if recorded.is_file() else Path(path, recorded.name))
     load_safely(path, 'meta')
     return path
+
+
+def check_some_weights(path: str, model: nn.Module) -> None:
+    """Raise UserError if not a single tensor of a checkpoint is one of the model's."""
+    checkpoint = load_safely(path, 'meta')
+    found = checkpoint.get('state_dict', checkpoint)
+    expected = (model.module if is_model_wrapper(model) else model).state_dict()
+    if not set(found) & set(expected):
+        raise UserError(
+            f'{path} is of another model: none of its {len(found)} tensors is one of the '
+            f'{len(expected)} here; open_clip\'s become a checkpoint by '
+            'tools/model_converters/open_clip_to_mmcoca.py'
+        )
 
 
 def check_checkpoint(path: str, model: nn.Module) -> None:

@@ -4,17 +4,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
+from mmengine.registry import Registry
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmcoca.registry import MODELS, TOKENIZER
 
-from .generation import Caption, GenerationOptions, generate_captions
+from .generation import Caption, GenerationOptions, check_lengths, generate_captions
 from .retrieval import image_queries, text_queries, texts_of
 from .text import TextBatch
+
+
+def build_part(name: str, registry: Registry, cfg: dict | None) -> Any:
+    """A part of the model, None if there is no config; its errors say which part."""
+    if cfg is None:
+        return None
+    try:
+        return registry.build(cfg)
+    except TypeError as error:
+        raise TypeError(f'{name}: {error}') from error
+    except ValueError as error:
+        raise ValueError(f'{name}: {error}') from error
 
 
 @MODELS.register_module()
@@ -52,21 +66,26 @@ class CoCa(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
-        self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck)
-        self.text = MODELS.build(text)
-        self.tokenizer = TOKENIZER.build(tokenizer)
-        self.contrastive_head = MODELS.build(contrastive_head) if contrastive_head else None
-        self.captioning_head = MODELS.build(captioning_head) if captioning_head else None
+        self.backbone = build_part('backbone', MODELS, backbone)
+        self.neck = build_part('neck', MODELS, neck)
+        self.text = build_part('text', MODELS, text)
+        self.tokenizer = build_part('tokenizer', TOKENIZER, tokenizer)
+        self.contrastive_head = build_part('contrastive_head', MODELS, contrastive_head)
+        self.captioning_head = build_part('captioning_head', MODELS, captioning_head)
         self.generation = GenerationOptions(**generation) if generation is not None else None
         self._check_parts()
+        if self.generation is not None and self.captioning_head is not None:
+            check_lengths(self.generation, self.text, self.tokenizer)
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:
             self.captioning_head.weight = self.text.unimodal.token_embedding.weight
+        if isinstance(frozen, str):
+            raise ValueError(f'frozen is a list of parts: [{frozen!r}]')
         self.frozen = tuple(frozen)
         modules = dict(self.named_modules())
         for name in self.frozen:
-            if name not in modules:
-                raise ValueError(f"frozen: this model has no part '{name}'")
+            if not name or name not in modules:
+                parts = ', '.join(part for part, _ in self.named_children())
+                raise ValueError(f"frozen: no module is named '{name}', as {parts} are")
             modules[name].requires_grad_(False)
         self.train()
 
@@ -80,6 +99,14 @@ class CoCa(BaseModel):
     def _check_parts(self) -> None:
         """Name the two values wherever two parts contradict each other."""
         text, head, tokenizer = self.text, self.captioning_head, self.tokenizer
+        if head is None and self.contrastive_head is None:
+            raise ValueError('a model needs a contrastive_head or a captioning_head, but has none')
+        pad_id = getattr(text.unimodal, 'pad_id', tokenizer.pad_id)
+        if pad_id != tokenizer.pad_id:
+            raise ValueError(
+                f"the text decoder masks id {pad_id} (pad_id), but the tokenizer's padding is "
+                f'{tokenizer.pad_id}'
+            )
         if tokenizer.vocab_size > text.vocab_size:
             raise ValueError(
                 f'the tokenizer has {tokenizer.vocab_size} tokens, but the text decoder embeds '
@@ -116,6 +143,17 @@ class CoCa(BaseModel):
                 f'the captioning head is {tuple(head.weight.shape)} (vocabulary, width), but the '
                 f'text decoder is {(text.vocab_size, text.dims)}'
             )
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        """Raises ValueError for weights of something else, which MMEngine would pass over."""
+        own = {prefix + name for name in self.state_dict()}
+        if state_dict and not own & set(state_dict):
+            raise ValueError(
+                f'none of the {len(state_dict)} tensors of this checkpoint is one of the '
+                f"{len(own)} of the model; open_clip's become a checkpoint by "
+                'tools/model_converters/open_clip_to_mmcoca.py'
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(
         self,
@@ -164,7 +202,11 @@ class CoCa(BaseModel):
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Images (B,3,H,W) -> embeddings (B,E), L2-normalised."""
-        return self._require(self.contrastive_head, 'contrastive').embed_image(self.pool(images)[0])
+        return self.embed_tokens(self.pool(images)[0])
+
+    def embed_tokens(self, global_tokens: Tensor) -> Tensor:
+        """Global tokens (B,1,D) -> embeddings (B,E), L2-normalised."""
+        return self._require(self.contrastive_head, 'contrastive').embed_image(global_tokens)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Strings -> embeddings (B,E), L2-normalised."""
@@ -240,12 +282,27 @@ class CoCa(BaseModel):
 
         Raises ValueError for options that contradict each other or the decoder.
         """
-        return self._caption(self.pool(images)[1], GenerationOptions(**options))
+        return self.caption_tokens(self.pool(images)[1], GenerationOptions(**options))
 
-    def _caption(self, regional_tokens: Tensor, options: GenerationOptions) -> list[list[Caption]]:
-        """Regional tokens (B,Q,D) -> captions."""
+    def caption_tokens(self, regional_tokens: Tensor,
+                       options: GenerationOptions) -> list[list[Caption]]:
+        """As `generate_captions`, from regional tokens (B,Q,D)."""
         head = self._require(self.captioning_head, 'captioning')
         return generate_captions(self.text, head, self.tokenizer, regional_tokens, options)
+
+    def score(self, images: Tensor, texts: Sequence[str]) -> Tensor:
+        """log p(text | image) (B,) of one text for each of the images (B,3,H,W), its end included.
+
+        Raises ValueError for another number of texts.
+        """
+        head = self._require(self.captioning_head, 'captioning')
+        if len(texts) != len(images):
+            raise ValueError(f'{len(texts)} texts for {len(images)} images: one for each is needed')
+        batch = self.tokenize(texts)
+        token_states, _ = self.text.unimodal(*batch)
+        _, regional_tokens = self.pool(images)
+        states = self.text.multimodal(token_states[:, :-1], regional_tokens, batch.lengths - 1)
+        return head.log_probabilities(states, *batch).sum(dim=1)
 
     @torch.no_grad()
     def predict(self,
@@ -267,7 +324,7 @@ class CoCa(BaseModel):
                 for sample, feature in zip(samples, features):
                     sample.set_field(feature, 'text_features')
         if self.captioning_head is not None and self.generation is not None:
-            captions = self._caption(regional_tokens, self.generation)
+            captions = self.caption_tokens(regional_tokens, self.generation)
             for sample, of_image in zip(samples, captions):
                 sample.set_field(of_image[0].text, 'pred_caption')
         return samples

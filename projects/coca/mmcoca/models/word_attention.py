@@ -15,8 +15,8 @@ from .text import TextTokenizer
 
 
 @torch.no_grad()
-def word_attention(model: CoCa, images: Tensor, captions: Sequence[str]) -> list[Tensor]:
-    """Images (B,3,H,W) and a caption each -> each caption's attention (T,N), rows sum to 1.
+def word_attention(model: CoCa, image_tokens: Tensor, captions: Sequence[str]) -> list[Tensor]:
+    """The encoder's (B,N,W) and a caption each -> each caption's attention (T,N), rows sum to 1.
 
     Row t is about the t-th of the T tokens between start and end, so it is taken at the position
     that predicts it, one earlier: the multimodal layers' cross-attention to the Q caption queries,
@@ -28,7 +28,6 @@ def word_attention(model: CoCa, images: Tensor, captions: Sequence[str]) -> list
     if model.text.multimodal is None:
         raise ValueError('word attention needs num_multimodal_layers > 0, but it is 0')
     texts = model.tokenize(captions)
-    image_tokens = model.backbone(images)[-1]
     _, regional_tokens = model.neck(image_tokens)
     token_states, _ = model.text.unimodal(*texts)
     weights_of_layers = []  # each (B,heads,L,Q)
@@ -65,12 +64,19 @@ def average_words(tokenizer: TextTokenizer, caption: str,
     return words, torch.stack(means)
 
 
-def word_maps(model: CoCa, images: Tensor,
-              captions: Sequence[str]) -> list[tuple[list[str], Tensor]]:
-    """Images (B,3,H,W), a caption each -> words and their maps (words,rows,columns) of patches."""
-    height, width = images.shape[-2:]
+def word_maps(
+    model: CoCa,
+    image_tokens: Tensor,
+    image_size: tuple[int, int],
+    captions: Sequence[str],
+) -> list[tuple[list[str], Tensor]]:
+    """The encoder's (B,N,W) and a caption each -> words and their maps (words,rows,columns).
+
+    A map has a value for each patch of images of size (H,W).
+    """
+    height, width = image_size
     maps = []
-    for caption, attention in zip(captions, word_attention(model, images, captions)):
+    for caption, attention in zip(captions, word_attention(model, image_tokens, captions)):
         words, weights = average_words(model.tokenizer, caption, attention)
         patches = weights[:, model.backbone.num_extra_tokens:]
         rows = round((patches.shape[1] * height / width)**0.5)

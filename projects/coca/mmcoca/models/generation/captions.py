@@ -49,13 +49,8 @@ def generate_captions(
 
     Raises ValueError for lengths that the decoder does not have.
     """
-    max_length = text.max_length if options.max_length is None else options.max_length
+    max_length = check_lengths(options, text, tokenizer)
     prefix_ids = tokenizer.encode([options.prefix])[0] if options.prefix else []
-    fewest = len(prefix_ids) + 2
-    if not fewest <= max_length <= text.max_length:
-        raise ValueError(f'max_length {max_length} is not within {fewest}..{text.max_length}')
-    if options.min_length > max_length - 2:
-        raise ValueError(f'min_length {options.min_length} is not within 0..{max_length - 2}')
     prefix = torch.tensor([tokenizer.start_id, *prefix_ids], device=image_tokens.device)
     constraints = Constraints(
         options,
@@ -85,6 +80,19 @@ def generate_captions(
     ]
     count = hypotheses.token_ids.shape[1]
     return [captions[start:start + count] for start in range(0, len(captions), count)]
+
+
+def check_lengths(
+    options: GenerationOptions, text: DecoupledTextDecoder, tokenizer: TextTokenizer
+) -> int:
+    """The most tokens of a caption. Raises ValueError for lengths the decoder does not have."""
+    max_length = text.max_length if options.max_length is None else options.max_length
+    fewest = 2 + (len(tokenizer.encode([options.prefix])[0]) if options.prefix else 0)
+    if not fewest <= max_length <= text.max_length:
+        raise ValueError(f'max_length {max_length} is not within {fewest}..{text.max_length}')
+    if options.min_length > max_length - 2:
+        raise ValueError(f'min_length {options.min_length} is not within 0..{max_length - 2}')
+    return max_length
 
 
 def banned_sequences(tokenizer: TextTokenizer, options: GenerationOptions) -> list[list[int]]:

@@ -66,7 +66,7 @@ def forbid_repeated_ngrams(log_probabilities: Tensor, token_ids: Tensor, size: i
 
 
 def forbid_sequence(log_probabilities: Tensor, token_ids: Tensor, sequence: Sequence[int]) -> None:
-    """Set to -inf in (R,V) the last id of a sequence in the rows (R,T) that end in all before it."""
+    """Set to -inf in (R,V) the last id of a sequence where rows (R,T) end in those before it."""
     *before, last = sequence
     if token_ids.shape[1] < len(before):
         return

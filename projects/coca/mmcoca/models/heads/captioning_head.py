@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
+from ..losses.captioning_loss import token_log_probabilities
+
 
 @MODELS.register_module()
 class CaptioningHead(BaseModule):
@@ -45,6 +47,13 @@ class CaptioningHead(BaseModule):
     def forward(self, states: Tensor) -> Tensor:
         """Decoder states (...,D) -> logits (...,V)."""
         return F.linear(states, self.weight)
+
+    def log_probabilities(self, states: Tensor, token_ids: Tensor, lengths: Tensor) -> Tensor:
+        """As `loss`, the log-probability (B,L-1) of each token after the first; 0 for padding."""
+        targets = token_ids[:, 1:]
+        is_target = torch.arange(1, token_ids.shape[1], device=lengths.device) < lengths[:, None]
+        values = token_log_probabilities(states[is_target], self.weight, targets[is_target])
+        return values.new_zeros(targets.shape).masked_scatter(is_target, values)
 
     def loss(self, states: Tensor, token_ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """States (B,L-1,D) of all tokens but the last, ids (B,L), lengths (B,) -> the loss.

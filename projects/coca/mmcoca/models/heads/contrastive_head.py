@@ -46,6 +46,11 @@ class ContrastiveHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if init_temperature <= 0 or min_temperature <= 0:
+            raise ValueError(
+                f'init_temperature {init_temperature} and min_temperature {min_temperature} must '
+                'be positive'
+            )
         self.loss_module = MODELS.build(loss)
         self.dims = dims
         self.image_norm: nn.Module = nn.Identity()

@@ -118,7 +118,7 @@ class MultiHeadAttention(nn.Module):
             the logits from growing (arXiv 2302.05442, section 2).
         logit_soft_cap: As in `attention_logits`.
 
-    Raises ValueError if the heads cannot share the width equally.
+    Raises ValueError if the heads cannot share the width equally, or for a cap of 0 or less.
     """
 
     def __init__(
@@ -130,6 +130,8 @@ class MultiHeadAttention(nn.Module):
     ) -> None:
         super().__init__()
         check_heads(dims, num_heads)
+        if logit_soft_cap is not None and logit_soft_cap <= 0:
+            raise ValueError(f'logit_soft_cap {logit_soft_cap} is not positive')
         self.num_heads = num_heads
         self.logit_soft_cap = logit_soft_cap
         head_dims = dims // num_heads

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -42,6 +43,20 @@ def chunked_token_cross_entropy(
         ) for chunk, target in zip(states.split(chunk_size), targets.split(chunk_size))
     ]
     return sum(parts)
+
+
+def token_log_probabilities(
+    states: Tensor, output_weight: Tensor, targets: Tensor, chunk_size: int = 4096
+) -> Tensor:
+    """Log-probabilities (T,) of targets (T,) after states (T,D), with the output matrix (V,D).
+
+    The logits of `chunk_size` tokens are held at a time.
+    """
+    parts = []
+    for chunk, target in zip(states.split(chunk_size), targets.split(chunk_size)):
+        logits = at_least_float32(F.linear(chunk, output_weight))
+        parts.append(-F.cross_entropy(logits, target, reduction='none'))
+    return torch.cat(parts)
 
 
 @MODELS.register_module()

@@ -114,7 +114,8 @@ class TaskPoolers(BaseModule):
 class SharedPooler(BaseModule):
     """open_clip's single pooler: its first query is contrastive, the others are for captions.
 
-    (B,N,W) -> (B,1,D) global, (B,Q,D) regional, where `num_queries` is Q + 1.
+    (B,N,W) -> (B,1,D) global, (B,Q,D) regional, where `num_queries` is Q + 1. Raises ValueError for
+    fewer than 2.
     """
 
     def __init__(
@@ -128,6 +129,8 @@ class SharedPooler(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if num_queries < 2:
+            raise ValueError(f'num_queries {num_queries} leaves no query for captions')
         self.dims = dims
         self.memory_dims = memory_dims
         self.pooler = AttentionalPooler(

@@ -1,0 +1,149 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Captions of images, with what else is known of them, and of whole folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmcoca.models import CoCa
+from mmcoca.models.generation import Caption, GenerationOptions
+from mmcoca.models.word_attention import word_maps
+
+from .image_files import load_images
+
+
+@dataclass
+class Description:
+    """What `describe_images` knows of an image.
+
+    Attributes:
+        captions: The best first. embedding: (E,), L2-normalised, if asked for.
+        attention: If asked for, for each caption its words and where in the image the model looks
+            for them, (words,H,W), each word's map adding up to 1 but for extra tokens.
+    """
+
+    captions: list[Caption]
+    embedding: Tensor | None = None
+    attention: list[tuple[list[str], Tensor]] | None = None
+
+
+@torch.no_grad()
+def describe_images(
+    model: CoCa,
+    images: Tensor,
+    with_embedding: bool = False,
+    with_attention: bool = False,
+    **options,
+) -> list[Description]:
+    """Captions of images (B,3,H,W) as the data preprocessor leaves them, each encoded once.
+
+    Args:
+        options: Of `GenerationOptions`.
+    """
+    image_tokens = model.backbone(images)[-1]
+    global_tokens, regional_tokens = model.neck(image_tokens)
+    descriptions = [
+        Description(captions)
+        for captions in model.caption_tokens(regional_tokens, GenerationOptions(**options))
+    ]
+    if with_embedding:
+        for description, feature in zip(descriptions, model.embed_tokens(global_tokens)):
+            description.embedding = feature
+    if with_attention:
+        for place, description in enumerate(descriptions):
+            texts = [caption.text for caption in description.captions]
+            description.attention = attention_of(model, image_tokens[place], images[place], texts)
+    return descriptions
+
+
+def attention_of(model: CoCa, image_tokens: Tensor, image: Tensor,
+                 texts: Sequence[str]) -> list[tuple[list[str], Tensor]]:
+    """Encoder tokens (N,W) of an image (3,H,W) -> each text's words and their maps (words,H,W)."""
+    size = image.shape[-2:]
+    spoken = [text for text in texts if text.strip()]
+    found = {}
+    if spoken:
+        maps = word_maps(model, image_tokens.expand(len(spoken), -1, -1), size, spoken)
+        found = dict(zip(spoken, maps))
+    result = []
+    for text in texts:
+        words, patches = found.get(text, ([], image.new_zeros(0, 1, 1)))
+        scale = patches.shape[-2] * patches.shape[-1] / (size[0] * size[1])
+        result.append((words, scale * F.interpolate(patches[None], size=size)[0]))
+    return result
+
+
+class CaptionFileError(ValueError):
+    """A file that should hold captions holds something else."""
+
+
+def read_captions(path: Path) -> dict[str, dict]:
+    """Lines of JSON with an 'image' -> these lines by image; none if there is no file.
+
+    A last line without its end, as an interruption leaves, is cut off the file.
+
+    Raises CaptionFileError, naming the line, for anything else.
+    """
+    if not path.is_file():
+        return {}
+    text = path.read_bytes()
+    complete = text[:text.rfind(b'\n') + 1]
+    if complete != text:
+        path.write_bytes(complete)
+    captions = {}
+    for number, line in enumerate(complete.decode('utf-8', errors='replace').splitlines(), start=1):
+        try:
+            caption = json.loads(line)
+            captions[caption['image']] = caption
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise CaptionFileError(
+                f'{path}, line {number}: no caption of an image, so nothing is added to it'
+            ) from error
+    return captions
+
+
+@torch.no_grad()
+def caption_images(
+    model: CoCa,
+    paths: Sequence[Path],
+    folder: Path,
+    out: Path,
+    batch_size: int = 16,
+    num_workers: int = 0,
+    **options,
+) -> Iterator[tuple[int, list[Path]]]:
+    """Append a line of JSON an image to a file, but for those that it has.
+
+    A line has the image's path below `folder`, its caption and its log-probability; with
+    `num_return_sequences` lists of them. Yields, after each batch, how many images are done and
+    which of them could not be read.
+
+    Args:
+        options: Of `GenerationOptions`.
+    """
+    done = read_captions(out)
+    names = {path: str(path.relative_to(folder)) for path in paths}
+    missing = [path for path in paths if names[path] not in done]
+    yield len(paths) - len(missing), []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with open(out, 'a', encoding='utf-8') as file:
+        for read, images, unreadable in load_images(model, missing, batch_size, num_workers):
+            captions = model.generate_captions(images, **options) if read else []
+            for path, of_image in zip(read, captions):
+                texts = [caption.text for caption in of_image]
+                chances = [round(caption.log_probability, 4) for caption in of_image]
+                line = dict(
+                    image=names[path],
+                    caption=texts if len(texts) > 1 else texts[0],
+                    log_probability=chances if len(chances) > 1 else chances[0],
+                )
+                file.write(json.dumps(line, ensure_ascii=False) + '\n')
+            file.flush()
+            yield len(read) + len(unreadable), unreadable

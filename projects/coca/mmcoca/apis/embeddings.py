@@ -1,0 +1,79 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Embeddings of images or texts in a file, and search among them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+@dataclass
+class EmbeddingIndex:
+    """Embeddings (N,E), L2-normalised, and what each is of: a path below a folder, or a text."""
+
+    embeddings: Tensor
+    names: list[str]
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file, the names in its metadata."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        metadata = dict(names=json.dumps(self.names, ensure_ascii=False))
+        save_file(dict(embeddings=self.embeddings.contiguous()), path, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> EmbeddingIndex:
+        """What `save` wrote. Raises FileNotFoundError, and ValueError for another file."""
+        if not Path(path).is_file():
+            raise FileNotFoundError(f'embeddings {path} do not exist')
+        try:
+            with safe_open(path, 'pt') as file:
+                embeddings = file.get_tensor('embeddings')
+                names = json.loads(file.metadata()['names'])
+        except Exception as error:  # the library's own class is not public
+            raise ValueError(f'{path} has no embeddings and names: {error}') from error
+        return cls(embeddings, names)
+
+    def search(self, queries: Tensor, top_k: int = 5, engine: str = 'exact') -> list[list[tuple]]:
+        """Queries (M,E), L2-normalised -> the (name, cosine similarity) of each one's top k.
+
+        Args:
+            engine: 'exact', or 'faiss' for the same by that library.
+
+        Raises ValueError for queries of another width or another engine, ImportError without faiss.
+        """
+        if queries.shape[1] != self.embeddings.shape[1]:
+            raise ValueError(
+                f'queries are {queries.shape[1]} wide, the embeddings {self.embeddings.shape[1]}'
+            )
+        top_k = min(top_k, len(self.names))
+        if engine == 'exact':
+            scores, places = (queries @ self.embeddings.T).topk(top_k, dim=1)
+        elif engine == 'faiss':
+            scores, places = search_with_faiss(queries, self.embeddings, top_k)
+        else:
+            raise ValueError(f"engine '{engine}' is unknown: use 'exact' or 'faiss'")
+        return [
+            [(self.names[place], score)
+             for place, score in zip(*row)]
+            for row in zip(places.tolist(), scores.tolist())
+        ]
+
+
+def search_with_faiss(queries: Tensor, embeddings: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
+    """Scores and places (M,top_k) by a flat inner-product index."""
+    if find_spec('faiss') is None:
+        raise ImportError("engine 'faiss' needs faiss: pip install faiss-cpu")
+    import faiss
+
+    index = faiss.IndexFlatIP(embeddings.shape[1])
+    index.add(embeddings.float().numpy())
+    scores, places = index.search(queries.float().numpy(), top_k)
+    return torch.from_numpy(scores), torch.from_numpy(places)

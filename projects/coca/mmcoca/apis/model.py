@@ -1,0 +1,70 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""A model with its weights and its config, for inference."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+import torch
+from mmengine.config import Config
+from mmpretrain import get_model
+
+from mmcoca.models import CoCa
+
+from .command_line import (
+    ConfigOptions,
+    UserError,
+    check_checkpoint,
+    config_errors,
+    find_checkpoint,
+)
+
+
+def load_model(config: str | Config, checkpoint: str, device: str | None = None) -> CoCa:
+    """A config's model with the weights of a checkpoint, or of a work directory's last one.
+
+    It is in evaluation mode and keeps its config, as mmpretrain's inferencers want it.
+
+    Raises UserError for a checkpoint that is none or of another model.
+    """
+    cfg = Config.fromfile(config) if isinstance(config, str) else config
+    path = find_checkpoint(checkpoint)
+    with config_errors(cfg):
+        check_checkpoint(path, get_model(cfg))
+    if device is None:
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    return get_model(cfg, pretrained=path, device=device)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of every tool that runs a model on images or texts."""
+    parser.add_argument('config', help='config file of the model')
+    parser.add_argument('checkpoint', help='checkpoint file, or a work directory for its last one')
+    parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; a GPU where there is one')
+    parser.add_argument('--batch-size', type=int, default=16, help='images or texts at a time')
+    parser.add_argument(
+        '--num-workers', type=int, default=0, help='processes that read images beside the model'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override settings of the config, e.g. model.tokenizer.vocab_file=tokenizer.json',
+    )
+
+
+def load_model_of(args: argparse.Namespace) -> CoCa:
+    """The model that these options name. Raises UserError for what a user can mend."""
+    if not os.path.isfile(args.config):
+        raise UserError(f'config file {args.config} does not exist')
+    try:
+        cfg = Config.fromfile(args.config)
+        cfg.merge_from_dict(args.cfg_options or {})
+    except (SyntaxError, KeyError, TypeError, ImportError, OSError) as error:
+        raise UserError(f'{args.config}: {error}') from error
+    try:
+        return load_model(cfg, args.checkpoint, args.device)
+    except RuntimeError as error:  # a device that is not there
+        raise UserError(f'--device {args.device}: {str(error).splitlines()[0]}') from error

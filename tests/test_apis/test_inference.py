@@ -1,0 +1,266 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Our inference functions and their tools, on real drawings."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mmcoca.apis import (
+    CaptionFileError,
+    EmbeddingIndex,
+    caption_images,
+    class_embeddings,
+    classify_images,
+    describe_images,
+    find_images,
+    load_images,
+    load_model,
+)
+from mmcoca.models.generation import GenerationOptions
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tiny_config, tmp_path_factory):
+    """Weights of the tiny model at its start, in a file."""
+    from mmengine.registry import init_default_scope
+    from mmpretrain.registry import MODELS
+
+    torch.manual_seed(0)
+    init_default_scope('mmpretrain')
+    path = tmp_path_factory.mktemp('weights') / 'tiny.pth'
+    torch.save(dict(state_dict=MODELS.build(tiny_config.model).state_dict()), path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def model(tiny_config, checkpoint):
+    return load_model(tiny_config.copy(), str(checkpoint), 'cpu')
+
+
+@pytest.fixture
+def folder(emoji_data, tmp_path):
+    """Nine drawings in two folders, one of them cut off."""
+    folder = tmp_path / 'images'
+    (folder / 'more').mkdir(parents=True)
+    drawings = sorted((emoji_data / 'images').rglob('*.png'))[:9]
+    for number, drawing in enumerate(drawings):
+        shutil.copy(drawing, folder / ('more' if number > 6 else '') / drawing.name)
+    broken = folder / drawings[2].name
+    broken.write_bytes(broken.read_bytes()[:60])
+    (folder / 'notes.txt').write_text('no image')
+    return folder
+
+
+def run(tool, repository, *args):
+    command = [sys.executable, '-W', 'ignore', repository / 'tools' / tool, *args]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=repository)
+
+
+@pytest.fixture
+def model_args(repository, emoji_data, checkpoint):
+    config = repository / 'configs' / 'coca' / 'coca_tiny_emoji.py'
+    option = f'model.tokenizer.vocab_file={emoji_data / "tokenizer.json"}'
+    return [config, checkpoint], ['--cfg-options', option]
+
+
+def test_images_are_found_and_read_but_for_what_is_broken(model, folder):
+    paths = find_images(folder)
+    assert len(paths) == 9 and paths == sorted(paths)
+    read, unreadable = [], []
+    for names, images, failed in load_images(model, paths, batch_size=4):
+        assert len(images) == len(names)
+        read += names
+        unreadable += failed
+    assert len(read) == 8 and len(unreadable) == 1 and set(read) | set(unreadable) == set(paths)
+    with pytest.raises(FileNotFoundError, match='has no image'):
+        find_images(folder.parent.joinpath('empty').mkdir() or folder.parent / 'empty')
+    with pytest.raises(FileNotFoundError, match='does not exist'):
+        find_images(folder / 'nowhere')
+
+
+def test_captions_of_a_folder_go_on_where_they_stopped(model, folder, tmp_path):
+    paths, out = find_images(folder), tmp_path / 'captions.jsonl'
+    options = dict(min_length=3, max_length=8)
+    steps = caption_images(model, paths, folder, out, batch_size=2, **options)
+    for _ in range(3):  # what was there, and two batches
+        next(steps)
+    steps.close()
+    begun = out.read_text()
+    assert 2 <= begun.count('\n') <= 4
+    with open(out, 'a') as file:
+        file.write('{"image": "half')  # as an interruption may leave it
+    done = list(caption_images(model, paths, folder, out, batch_size=4, **options))
+    assert sum(count for count, _ in done) == 9
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert out.read_text().startswith(begun)
+    assert len({line['image'] for line in lines}) == len(lines) == 8
+    for names, images, _ in load_images(model, paths, 16):
+        for path, (caption, ) in zip(names, model.generate_captions(images, **options)):
+            (line, ) = [x for x in lines if x['image'] == str(path.relative_to(folder))]
+            assert line['caption'] == caption.text
+            assert line['log_probability'] == pytest.approx(caption.log_probability, abs=1e-3)
+    out.write_text('no JSON\n')
+    with pytest.raises(CaptionFileError, match='captions.jsonl, line 1'):
+        list(caption_images(model, paths, folder, out))
+
+
+@torch.no_grad()
+def test_descriptions_have_embedding_and_attention_in_pixels(model, folder):
+    (names, images, _), = load_images(model, find_images(folder), 16)
+    options = dict(num_beams=2, num_return_sequences=2, min_length=4, max_length=8)
+    descriptions = describe_images(
+        model, images, with_embedding=True, with_attention=True, **options
+    )
+    torch.testing.assert_close(
+        torch.stack([description.embedding for description in descriptions]),
+        model.encode_image(images)
+    )
+    expected = model.generate_captions(images, **options)
+    for description, captions in zip(descriptions, expected):
+        assert [c.text for c in description.captions] == [c.text for c in captions]
+        for caption, (words, maps) in zip(description.captions, description.attention):
+            assert words == caption.text.split() and maps.shape == (len(words), 32, 32)
+            torch.testing.assert_close(maps.sum(dim=(1, 2)), torch.ones(len(words)))
+    plain = describe_images(model, images, max_length=4)[0]
+    assert plain.embedding is None and plain.attention is None
+
+
+@torch.no_grad()
+def test_score_is_the_generated_log_probability(model, images):
+    captions = model.generate_captions(images, min_length=2, max_length=12)
+    model = model.double()
+    texts = ['hot pepper', 'cat', 'person: blond hair', 'red heart']
+    scores = model.score(images.double(), texts)
+    regional_tokens = model.pool(images.double())[1]
+    for row, text in enumerate(texts):
+        token_ids, length = model.tokenizer([text])
+        states, _ = model.text.unimodal(token_ids, length)
+        states = model.text.multimodal(states, regional_tokens[row, None], length)
+        chances = model.captioning_head(states)[0].log_softmax(dim=-1)
+        expected = sum(
+            chances[place, token] for place, token in enumerate(token_ids[0, 1:].tolist())
+        )
+        torch.testing.assert_close(scores[row], expected)
+    assert GenerationOptions(max_length=12) and len(captions) == 4
+    with pytest.raises(ValueError, match='1 texts for 4 images'):
+        model.score(images.double(), ['cat'])
+    model.float()
+
+
+@torch.no_grad()
+def test_zero_shot_classification_by_hand(model, images):
+    classes, templates = ['cat', 'hot pepper', 'red heart'], ['{}', 'a {} here']
+    embeddings = class_embeddings(model, classes, templates)
+    chances = classify_images(model, images, embeddings)
+    for image, row in zip(images, chances):
+        logits = []
+        for name in classes:
+            mean = sum(model.encode_text([t.format(name)])[0] for t in templates)
+            similarity = model.encode_image(image[None])[0] @ (mean / mean.norm())
+            logits.append(similarity * model.contrastive_head.logit_scale.exp())
+        torch.testing.assert_close(row, torch.stack(logits).softmax(dim=0))
+    for wrong, message in (
+        (([], ['{}']), 'at least one class'),
+        ((['cat'], []), 'one template'),
+        ((['cat', 'cat'], ['{}']), "class 'cat' is named twice"),
+        ((['cat'], ['a photo']), 'has 0 places'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            class_embeddings(model, *wrong)
+
+
+def test_search_in_saved_embeddings(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.nn.functional.normalize(torch.randn(50, 8, generator=generator), dim=-1)
+    EmbeddingIndex(embeddings, [f'ü{i}.png' for i in range(50)]).save(tmp_path / 'a.safetensors')
+    index = EmbeddingIndex.load(tmp_path / 'a.safetensors')
+    assert torch.equal(index.embeddings, embeddings) and index.names[3] == 'ü3.png'
+    queries = torch.nn.functional.normalize(torch.randn(4, 8, generator=generator), dim=-1)
+    for query, found in zip(queries, index.search(queries, top_k=3)):
+        similarities = [float(query @ embedding) for embedding in embeddings]
+        order = sorted(range(50), key=lambda i: -similarities[i])[:3]
+        assert [name for name, _ in found] == [f'ü{i}.png' for i in order]
+        assert [score for _, score in found] == pytest.approx([similarities[i] for i in order])
+    assert len(index.search(queries, top_k=99)[0]) == 50
+    with pytest.raises(ValueError, match='queries are 5 wide, the embeddings 8'):
+        index.search(torch.zeros(1, 5))
+    with pytest.raises(ValueError, match="engine 'approximate' is unknown"):
+        index.search(queries, engine='approximate')
+    save_file(dict(other=torch.zeros(2)), tmp_path / 'other.safetensors')
+    with pytest.raises(ValueError, match='other.safetensors has no embeddings'):
+        EmbeddingIndex.load(tmp_path / 'other.safetensors')
+
+
+def test_faiss_finds_the_same():
+    pytest.importorskip('faiss', reason='faiss-cpu is not installed')
+    embeddings = torch.nn.functional.normalize(torch.randn(50, 8), dim=-1)
+    index = EmbeddingIndex(embeddings, list(map(str, range(50))))
+    for exact, approximate in zip(
+        index.search(embeddings[:5], 4), index.search(embeddings[:5], 4, 'faiss')
+    ):
+        assert [name for name, _ in exact] == [name for name, _ in approximate]
+
+
+def test_tools_work_and_report_what_is_broken(repository, folder, model_args, tmp_path):
+    first, last = model_args
+    captions, sheet = tmp_path / 'captions.jsonl', tmp_path / 'sheet.html'
+    table, index = tmp_path / 'classes.csv', tmp_path / 'images.safetensors'
+    length = ['--max-length', '8']
+    done = run(
+        'inference/caption.py', repository, *first, folder, '--out', captions, *length, *last
+    )
+    assert done.returncode == 3, done.stderr
+    assert 'cannot read' in done.stderr and '1 of 9 images could not be read' in done.stderr
+    assert len(captions.read_text().splitlines()) == 8
+    classes = ['--classes', 'cat', 'dog', '--templates', '{}', '--top-k', '2']
+    done = run('inference/classify.py', repository, *first, folder, *classes, '--out', table, *last)
+    assert done.returncode == 3, done.stderr
+    rows = list(csv.reader(table.read_text().splitlines()))
+    assert rows[0] == ['image', 'class', 'probability'] and len(rows) == 1 + 8 * 2
+    assert float(rows[1][2]) + float(rows[2][2]) == pytest.approx(1, abs=2e-4)
+    done = run('inference/embed.py', repository, *first, '--images', folder, '--out', index, *last)
+    assert done.returncode == 3, done.stderr
+    name = EmbeddingIndex.load(index).names[4]
+    image = ['--image', folder / name, '--top-k', '1']
+    done = run('inference/search.py', repository, *first, index, *image, *last)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f'{folder / name},{name},1.0000'
+    done = run(
+        'visualization/caption_sheet.py', repository, *first, folder, '--out', sheet, *length, *last
+    )
+    assert done.returncode == 3, done.stderr
+    page = sheet.read_text()
+    assert page.count('class="row"') == 8
+    words = sum(len(json.loads(line)['caption'].split()) for line in captions.open())
+    assert len(re.findall('<img ', page)) == 8 + words
+
+
+def test_mistakes_at_the_tools_are_one_line(repository, folder, model_args, tmp_path):
+    first, last = model_args
+    out = tmp_path / 'x.jsonl'
+    torch.save(dict(state_dict={'a': torch.zeros(1)}), tmp_path / 'other.pth')
+    for tool, args, message in (
+        ('caption.py', [*first, tmp_path / 'none', '--out', out], 'none does not exist'),
+        ('caption.py', [*first, folder, '--out', tmp_path / 'x.txt'], 'must be .jsonl'),
+        ('caption.py', [*first, folder, '--out', out, '--num-beams', '0'], 'num_beams=0'),
+        ('caption.py', [*first, folder, '--out', out, '--max-length', '99'], 'max_length 99'),
+        ('caption.py', [first[0], tmp_path / 'other.pth', folder, '--out', out], 'another model'),
+        ('classify.py', [*first, folder, '--classes', 'cat', 'cat'], "'cat' is named twice"),
+        ('classify.py', [*first, folder, '--classes', 'cat', '--templates', 'x'], '0 places {}'),
+        ('embed.py', [*first, '--texts', tmp_path / 'no.txt', '--out', 'x.safetensors'], 'no.txt'),
+        ('search.py', [*first, tmp_path / 'no.safetensors', '--texts', 'a'], 'do not exist'),
+    ):
+        done = run(f'inference/{tool}', repository, *args, *last)
+        errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
+        assert done.returncode == 1 and len(errors) == 1, done.stderr
+        assert message in errors[0] and 'Traceback' not in done.stderr
+    for tool in ('caption.py', 'classify.py', 'embed.py', 'search.py'):
+        done = run(f'inference/{tool}', repository, '--help')
+        assert done.returncode == 0 and 'example: python tools/inference' in done.stdout

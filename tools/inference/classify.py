@@ -1,0 +1,83 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Zero-shot classification of a folder of images with labels of your own."""
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import torch
+
+from mmcoca.apis import class_embeddings, classify_images, find_images, load_images
+from mmcoca.apis.command_line import UserError, user_errors
+from mmcoca.apis.model import add_model_arguments, load_model_of
+from mmcoca.apis.progress import exit_with, show_progress
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='example: python tools/inference/classify.py configs/coca/coca_tiny_emoji.py '
+        'work_dirs/coca_tiny_emoji my_images --classes cat dog "hot pepper" --templates "{}"',
+    )
+    add_model_arguments(parser)
+    parser.add_argument('images', help='folder of images')
+    parser.add_argument(
+        '--classes', nargs='+', required=True, help='class names, or one file with a name a line'
+    )
+    parser.add_argument(
+        '--templates',
+        nargs='+',
+        default=['a photo of a {}.'],
+        help='prompts with {} for the name, or one file with a prompt a line; their mean is taken',
+    )
+    parser.add_argument('--top-k', type=int, default=1, help='classes an image')
+    parser.add_argument('--out', help='CSV file; the standard output if left out')
+    return parser.parse_args()
+
+
+def words_or_lines(values: list[str]) -> list[str]:
+    """The values, or the lines of the file that a single one names."""
+    if len(values) == 1 and Path(values[0]).is_file():
+        lines = Path(values[0]).read_text('utf-8').splitlines()
+        return [line.strip() for line in lines if line.strip()]
+    return values
+
+
+@torch.no_grad()
+def classify(model, paths, args, classes, embeddings, writer):
+    """Write rows of image, class, probability; yield what `show_progress` takes."""
+    top_k = min(args.top_k, len(classes))
+    for read, images, unreadable in load_images(model, paths, args.batch_size, args.num_workers):
+        chances = classify_images(model, images, embeddings) if read else torch.zeros(0, 1)
+        for path, row in zip(read, chances):
+            best = row.topk(top_k)
+            for chance, place in zip(best.values.tolist(), best.indices.tolist()):
+                name = path.relative_to(args.images)
+                writer.writerow([name, classes[place], f'{chance:.4f}'])
+        yield len(read) + len(unreadable), unreadable
+
+
+def main() -> None:
+    """Classify, with a bar."""
+    args = parse_args()
+    with user_errors():
+        classes, templates = words_or_lines(args.classes), words_or_lines(args.templates)
+        paths = find_images(args.images)
+        model = load_model_of(args)
+        try:
+            embeddings = class_embeddings(model, classes, templates)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        file = open(args.out, 'w', newline='', encoding='utf-8') if args.out else sys.stdout
+        with file:
+            writer = csv.writer(file)
+            writer.writerow(['image', 'class', 'probability'])
+            steps = classify(model, paths, args, classes, embeddings, writer)
+            unreadable = show_progress(steps, len(paths), 'images')
+    exit_with(unreadable, len(paths))
+
+
+if __name__ == '__main__':
+    main()

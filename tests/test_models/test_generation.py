@@ -11,7 +11,7 @@ from mmcoca.models.generation.beam_search import beam_search
 from mmcoca.models.generation.cached_decoder import CachedDecoder
 from mmcoca.models.generation.constraints import Constraints
 from mmcoca.models.generation.options import GenerationOptions
-from mmcoca.models.generation.sampling import keep_most_probable, sample
+from mmcoca.models.generation.sampling import most_probable, sample
 
 PAD, START, END = 0, 1, 2
 LAYOUTS = dict(
@@ -195,6 +195,18 @@ def test_one_group_of_one_beam_is_greedy():
         assert expected == first == second
 
 
+def test_groups_without_a_penalty_are_copies():
+    """Of the search with the beams of one, as a penalty too small to matter shows."""
+    tiny = Tiny()
+    options = dict(num_beams=6, num_beam_groups=3, num_return_sequences=6)
+    copied = tiny.search(**options)
+    searched = tiny.search(diversity_penalty=1e-12, **options)
+    torch.testing.assert_close(copied.scores, searched.scores)
+    for image in range(5):
+        assert sorted(map(content, copied.token_ids[image])
+                      ) == sorted(map(content, searched.token_ids[image]))
+
+
 def test_diverse_groups_avoid_each_others_tokens():
     """By hand for groups of one beam: each group pays for the earlier groups' choices."""
     tiny = Tiny()
@@ -272,10 +284,15 @@ def test_seeds_reproduce_and_differ():
 
 def test_top_k_and_top_p_keep_what_they_say():
     logits = torch.tensor([[0.5, 0.05, 0.3, 0.15]]).log()
-    assert keep_most_probable(logits, 2, 1.0).isfinite().tolist() == [[True, False, True, False]]
-    for top_p, kept in ((0.4, 1), (0.5, 1), (0.7, 2), (0.9, 3), (1.0, 4)):
-        assert int(keep_most_probable(logits, 0, top_p).isfinite().sum()) == kept
-    assert torch.equal(keep_most_probable(logits, 0, 1.0), logits)
+
+    def kept(top_k, top_p):
+        values, token_ids = most_probable(logits, top_k, top_p)
+        return set(token_ids[0][values[0].isfinite()].tolist())
+
+    assert kept(2, 1.0) == {0, 2} and kept(0, 1.0) == kept(9, 1.0) == {0, 1, 2, 3}
+    for top_p, expected in ((0.4, {0}), (0.5, {0}), (0.7, {0, 2}), (0.9, {0, 2, 3})):
+        assert kept(0, top_p) == expected
+    assert kept(3, 0.7) == {0, 2}
     greedy = Tiny().search()
     found = Tiny().search(do_sample=True, top_k=1)
     assert torch.equal(found.token_ids, greedy.token_ids)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .cached_decoder import CachedDecoder, Hypotheses, read_prefix
 from .constraints import FORBIDDEN, Constraints
+from .options import GenerationOptions
 
 
 class Beams(NamedTuple):
@@ -55,7 +56,9 @@ def beam_search(
     options = constraints.options
     batch_size, prefix_length = prefix.shape
     device = prefix.device
-    groups, beams = options.num_beam_groups, options.num_beams // options.num_beam_groups
+    beams = options.num_beams // options.num_beam_groups
+    # Without a penalty every group would find the same: one is searched, and copied at the end.
+    groups = options.num_beam_groups if options.diversity_penalty else 1
     logits, known = read_prefix(decoder, prefix)
     room = (0, max_length - prefix_length)
     shape = (batch_size, groups, beams)
@@ -98,7 +101,8 @@ def beam_search(
         running, ended, images = running.of(going_on), ended.of(going_on), images[going_on]
         rows = torch.arange(rows.numel(), device=device).view(rows.shape)
         logits = decoder(running.token_ids[..., :position + 1].flatten(0, 2))[:, -1]
-    flat = Beams(*(field.flatten(1, 2)[:, None] for field in output))
+    copies = options.num_beam_groups // groups
+    flat = Beams(*(field.flatten(1, 2).repeat_interleave(copies, 1)[:, None] for field in output))
     best, _ = flat.best(options.num_return_sequences)
     return Hypotheses(*(field[:, 0] for field in best))
 
@@ -150,7 +154,9 @@ def extend(
     return Beams(token_ids, log_probabilities, scores), parents
 
 
-def search_is_over(running: Beams, ended: Beams, options, position: int, max_length: int) -> Tensor:
+def search_is_over(
+    running: Beams, ended: Beams, options: GenerationOptions, position: int, max_length: int
+) -> Tensor:
     """For each of A images, whether its groups have K captions that no beam will surpass."""
     worst, best_running = ended.scores[..., -1], running.scores[..., 0]
     length = position

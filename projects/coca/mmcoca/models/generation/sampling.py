@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .cached_decoder import CachedDecoder, Hypotheses, read_prefix
 from .constraints import FORBIDDEN, Constraints
+from .options import GenerationOptions
 
 
 @torch.no_grad()
@@ -69,27 +70,31 @@ def sample(
     )
 
 
-def draw(allowed: Tensor, options, count: int, generator: torch.Generator | None) -> Tensor:
+def draw(
+    allowed: Tensor, options: GenerationOptions, count: int, generator: torch.Generator | None
+) -> Tensor:
     """One id (R,) for each row of log-probabilities (R,V), `count` rows an image.
 
     The largest of the log-probabilities plus Gumbel noise is a draw from them. With a seed all
     images have the same noise, so that a caption does not depend on the rest of its batch.
     """
-    logits = keep_most_probable(allowed / options.temperature, options.top_k, options.top_p)
-    rows, vocab_size = logits.shape
-    noise = logits.new_empty((rows if generator is None else count, vocab_size))
+    logits, token_ids = most_probable(allowed / options.temperature, options.top_k, options.top_p)
+    rows, choices = logits.shape
+    noise = logits.new_empty((rows if generator is None else count, choices))
     noise.exponential_(generator=generator)
-    return (logits.view(-1, len(noise), vocab_size) - noise.log()).argmax(dim=-1).flatten()
+    places = (logits.view(-1, len(noise), choices) - noise.log()).argmax(dim=-1).view(rows, 1)
+    return token_ids.gather(1, places)[:, 0]
 
 
-def keep_most_probable(logits: Tensor, top_k: int, top_p: float) -> Tensor:
-    """Logits (R,V), -inf but for the k most probable and for those that together reach p."""
-    if 0 < top_k < logits.shape[-1]:
-        least = logits.topk(top_k, dim=-1).values[:, -1:]
-        logits = logits.masked_fill(logits < least, FORBIDDEN)
+def most_probable(logits: Tensor, top_k: int, top_p: float) -> tuple[Tensor, Tensor]:
+    """Logits (R,V) -> the k largest (0: all), -inf beyond those that reach p, and their ids."""
+    rows, vocab_size = logits.shape
+    token_ids = torch.arange(vocab_size, device=logits.device).expand(rows, -1)
+    if 0 < top_k < vocab_size or top_p < 1:
+        # Sorted, the largest first.
+        logits, token_ids = logits.topk(min(top_k or vocab_size, vocab_size), dim=-1)
     if top_p < 1:
-        ordered, order = logits.sort(dim=-1, descending=True)
-        chances = ordered.softmax(dim=-1)
+        chances = logits.softmax(dim=-1)
         is_beyond = chances.cumsum(dim=-1) - chances >= top_p
-        logits = logits.masked_fill(is_beyond.scatter(1, order, is_beyond), FORBIDDEN)
-    return logits
+        logits = logits.masked_fill(is_beyond, FORBIDDEN)
+    return logits, token_ids

@@ -146,7 +146,8 @@ class SharedPooler(BaseModule):
     def forward(self, image_tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Encoder output (B,N,W) -> (B,1,D) for the contrastive loss, (B,Q,D) for captions."""
         tokens = self.pooler(image_tokens)
-        return tokens[:, :1], tokens[:, 1:]
+        # Contiguous, since each multimodal layer normalises the regional tokens.
+        return tokens[:, :1], tokens[:, 1:].contiguous()
 
     def captioning_attention(self, image_tokens: Tensor) -> Tensor:
         """Weights (B,heads,Q,N) of the caption queries on the image tokens: for pictures."""

@@ -4,31 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from mmengine.model import BaseModel
-from mmengine.registry import Registry
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmcoca.registry import MODELS, TOKENIZER
 
-from .generation import Caption, GenerationOptions, check_lengths, generate_captions
+from .generation import Caption, GenerationOptions, generate_captions
+from .parts import build_part, check_parts, freeze
 from .retrieval import image_queries, text_queries, texts_of
 from .text import TextBatch
-
-
-def build_part(name: str, registry: Registry, cfg: dict | None) -> Any:
-    """A part of the model, None if there is no config; its errors say which part."""
-    if cfg is None:
-        return None
-    try:
-        return registry.build(cfg)
-    except TypeError as error:
-        raise TypeError(f'{name}: {error}') from error
-    except ValueError as error:
-        raise ValueError(f'{name}: {error}') from error
 
 
 @MODELS.register_module()
@@ -73,20 +60,11 @@ class CoCa(BaseModel):
         self.contrastive_head = build_part('contrastive_head', MODELS, contrastive_head)
         self.captioning_head = build_part('captioning_head', MODELS, captioning_head)
         self.generation = GenerationOptions(**generation) if generation is not None else None
-        self._check_parts()
-        if self.generation is not None and self.captioning_head is not None:
-            check_lengths(self.generation, self.text, self.tokenizer)
+        check_parts(self)
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:
             self.captioning_head.weight = self.text.unimodal.token_embedding.weight
-        if isinstance(frozen, str):
-            raise ValueError(f'frozen is a list of parts: [{frozen!r}]')
         self.frozen = tuple(frozen)
-        modules = dict(self.named_modules())
-        for name in self.frozen:
-            if not name or name not in modules:
-                parts = ', '.join(part for part, _ in self.named_children())
-                raise ValueError(f"frozen: no module is named '{name}', as {parts} are")
-            modules[name].requires_grad_(False)
+        freeze(self, frozen)
         self.train()
 
     def train(self, mode: bool = True) -> CoCa:
@@ -95,54 +73,6 @@ class CoCa(BaseModel):
         for name in self.frozen:
             self.get_submodule(name).eval()
         return self
-
-    def _check_parts(self) -> None:
-        """Name the two values wherever two parts contradict each other."""
-        text, head, tokenizer = self.text, self.captioning_head, self.tokenizer
-        if head is None and self.contrastive_head is None:
-            raise ValueError('a model needs a contrastive_head or a captioning_head, but has none')
-        pad_id = getattr(text.unimodal, 'pad_id', tokenizer.pad_id)
-        if pad_id != tokenizer.pad_id:
-            raise ValueError(
-                f"the text decoder masks id {pad_id} (pad_id), but the tokenizer's padding is "
-                f'{tokenizer.pad_id}'
-            )
-        if tokenizer.vocab_size > text.vocab_size:
-            raise ValueError(
-                f'the tokenizer has {tokenizer.vocab_size} tokens, but the text decoder embeds '
-                f'{text.vocab_size} (vocab_size)'
-            )
-        if tokenizer.max_length > text.max_length:
-            raise ValueError(
-                f'the tokenizer keeps {tokenizer.max_length} tokens of a text (max_length), but '
-                f'the text decoder has {text.max_length} positions'
-            )
-        width = getattr(self.backbone, 'embed_dims', self.neck.memory_dims)
-        if width != self.neck.memory_dims:
-            raise ValueError(
-                f'the image encoder is {width} wide, but the pooler reads '
-                f'{self.neck.memory_dims} (memory_dims)'
-            )
-        if self.neck.dims != text.dims:
-            raise ValueError(f'pooler width {self.neck.dims} is not the text width {text.dims}')
-        if self.neck.dims != text.memory_dims:
-            raise ValueError(
-                f'pooler width {self.neck.dims} is not what the multimodal layers read, '
-                f'{text.memory_dims} (memory_dims)'
-            )
-        contrastive_dims = self.contrastive_head.dims if self.contrastive_head else None
-        if contrastive_dims not in (None, text.dims):
-            raise ValueError(
-                f'the contrastive head takes features {contrastive_dims} wide (dims), but pooler '
-                f'and text are {text.dims}'
-            )
-        if head is not None and text.multimodal is None:
-            raise ValueError('a captioning head needs num_multimodal_layers > 0, but it is 0')
-        if head is not None and tuple(head.weight.shape) != (text.vocab_size, text.dims):
-            raise ValueError(
-                f'the captioning head is {tuple(head.weight.shape)} (vocabulary, width), but the '
-                f'text decoder is {(text.vocab_size, text.dims)}'
-            )
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
         """Raises ValueError for weights of something else, which MMEngine would pass over."""
@@ -277,6 +207,7 @@ class CoCa(BaseModel):
         texts = [[caption.text for caption in of_image] for of_image in captions]
         return [of_image[0] for of_image in texts] if len(texts[0]) == 1 else texts
 
+    @torch.no_grad()
     def generate_captions(self, images: Tensor, **options) -> list[list[Caption]]:
         """As `generate`, with token ids and log-probabilities; the best of each image first.
 

@@ -1,0 +1,90 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The parts of a CoCa: built with errors that name them, checked against each other, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.model import BaseModel
+from mmengine.registry import Registry
+
+from .generation import check_lengths
+
+
+def build_part(name: str, registry: Registry, cfg: dict | None) -> Any:
+    """A part of the model, None if there is no config; its errors say which part."""
+    if cfg is None:
+        return None
+    try:
+        return registry.build(cfg)
+    except TypeError as error:
+        raise TypeError(f'{name}: {error}') from error
+    except ValueError as error:
+        raise ValueError(f'{name}: {error}') from error
+
+
+def check_parts(model: BaseModel) -> None:
+    """Raise ValueError, naming both values, where two parts of a CoCa contradict each other."""
+    text, head, tokenizer = model.text, model.captioning_head, model.tokenizer
+    if head is None and model.contrastive_head is None:
+        raise ValueError('a model needs a contrastive_head or a captioning_head, but has none')
+    pad_id = getattr(text.unimodal, 'pad_id', tokenizer.pad_id)
+    if pad_id != tokenizer.pad_id:
+        raise ValueError(
+            f"the text decoder masks id {pad_id} (pad_id), but the tokenizer's padding is "
+            f'{tokenizer.pad_id}'
+        )
+    if tokenizer.vocab_size > text.vocab_size:
+        raise ValueError(
+            f'the tokenizer has {tokenizer.vocab_size} tokens, but the text decoder embeds '
+            f'{text.vocab_size} (vocab_size)'
+        )
+    if tokenizer.max_length > text.max_length:
+        raise ValueError(
+            f'the tokenizer keeps {tokenizer.max_length} tokens of a text (max_length), but '
+            f'the text decoder has {text.max_length} positions'
+        )
+    width = getattr(model.backbone, 'embed_dims', model.neck.memory_dims)
+    if width != model.neck.memory_dims:
+        raise ValueError(
+            f'the image encoder is {width} wide, but the pooler reads '
+            f'{model.neck.memory_dims} (memory_dims)'
+        )
+    if model.neck.dims != text.dims:
+        raise ValueError(f'pooler width {model.neck.dims} is not the text width {text.dims}')
+    if model.neck.dims != text.memory_dims:
+        raise ValueError(
+            f'pooler width {model.neck.dims} is not what the multimodal layers read, '
+            f'{text.memory_dims} (memory_dims)'
+        )
+    contrastive_dims = model.contrastive_head.dims if model.contrastive_head else None
+    if contrastive_dims not in (None, text.dims):
+        raise ValueError(
+            f'the contrastive head takes features {contrastive_dims} wide (dims), but pooler '
+            f'and text are {text.dims}'
+        )
+    if head is not None and text.multimodal is None:
+        raise ValueError('a captioning head needs num_multimodal_layers > 0, but it is 0')
+    if head is not None and tuple(head.weight.shape) != (text.vocab_size, text.dims):
+        raise ValueError(
+            f'the captioning head is {tuple(head.weight.shape)} (vocabulary, width), but the '
+            f'text decoder is {(text.vocab_size, text.dims)}'
+        )
+    if model.generation is not None and head is not None:
+        check_lengths(model.generation, text, tokenizer)
+
+
+def freeze(model: BaseModel, names: Sequence[str]) -> None:
+    """Keep the parameters of these modules from learning.
+
+    Raises ValueError for a name of none, and for one name in place of a list.
+    """
+    if isinstance(names, str):
+        raise ValueError(f'frozen is a list of parts: [{names!r}]')
+    modules = dict(model.named_modules())
+    for name in names:
+        if not name or name not in modules:
+            parts = ', '.join(part for part, _ in model.named_children())
+            raise ValueError(f"frozen: no module is named '{name}', as {parts} are")
+        modules[name].requires_grad_(False)

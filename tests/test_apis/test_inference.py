@@ -128,6 +128,15 @@ def test_descriptions_have_embedding_and_attention_in_pixels(model, folder):
         for caption, (words, maps) in zip(description.captions, description.attention):
             assert words == caption.text.split() and maps.shape == (len(words), 32, 32)
             torch.testing.assert_close(maps.sum(dim=(1, 2)), torch.ones(len(words)))
+    ended = model.captioning_head.weight[model.tokenizer.end_id].clone()
+    norm = model.text.multimodal.norm.bias.clone()
+    model.captioning_head.weight[model.tokenizer.end_id] = 10  # a caption without a word
+    model.text.multimodal.norm.bias.fill_(10)
+    (empty, *_) = describe_images(model, images, with_attention=True, max_length=4)
+    model.captioning_head.weight[model.tokenizer.end_id] = ended
+    model.text.multimodal.norm.bias.copy_(norm)
+    assert empty.captions[0].text == '' and empty.attention[0][0] == []
+    assert empty.attention[0][1].shape == (0, 32, 32)
     plain = describe_images(model, images, max_length=4)[0]
     assert plain.embedding is None and plain.attention is None
 

@@ -74,7 +74,10 @@ def attention_of(model: CoCa, image_tokens: Tensor, image: Tensor,
         found = dict(zip(spoken, maps))
     result = []
     for text in texts:
-        words, patches = found.get(text, ([], image.new_zeros(0, 1, 1)))
+        if text not in found:  # no word, nowhere to look
+            result.append(([], image.new_zeros(0, *size)))
+            continue
+        words, patches = found[text]
         scale = patches.shape[-2] * patches.shape[-1] / (size[0] * size[1])
         result.append((words, scale * F.interpolate(patches[None], size=size)[0]))
     return result

@@ -66,7 +66,10 @@ def main() -> None:
         parts, names = [], []
         embed = embed_images if args.images else embed_texts
         steps = embed(model, items, args, parts, names)
-        unreadable = show_progress(steps, len(items), 'embeddings')
+        try:
+            unreadable = show_progress(steps, len(items), 'embeddings')
+        except ValueError as error:  # a model without a contrastive head
+            raise UserError(str(error)) from error
         if not parts:
             raise UserError(f'none of {len(items)} images could be read: {args.out} is not written')
         EmbeddingIndex(torch.cat(parts), names).save(args.out)

@@ -57,30 +57,39 @@ def describe_images(
         for description, feature in zip(descriptions, model.embed_tokens(global_tokens)):
             description.embedding = feature
     if with_attention:
-        for place, description in enumerate(descriptions):
-            texts = [caption.text for caption in description.captions]
-            description.attention = attention_of(model, image_tokens[place], images[place], texts)
+        texts = [[caption.text for caption in d.captions] for d in descriptions]
+        attention = attention_in_pixels(model, image_tokens, images.shape[-2:], texts)
+        for description, of_image in zip(descriptions, attention):
+            description.attention = of_image
     return descriptions
 
 
-def attention_of(model: CoCa, image_tokens: Tensor, image: Tensor,
-                 texts: Sequence[str]) -> list[tuple[list[str], Tensor]]:
-    """Encoder tokens (N,W) of an image (3,H,W) -> each text's words and their maps (words,H,W)."""
-    size = image.shape[-2:]
-    spoken = [text for text in texts if text.strip()]
-    found = {}
-    if spoken:
-        maps = word_maps(model, image_tokens.expand(len(spoken), -1, -1), size, spoken)
-        found = dict(zip(spoken, maps))
-    result = []
-    for text in texts:
-        if text not in found:  # no word, nowhere to look
-            result.append(([], image.new_zeros(0, *size)))
-            continue
-        words, patches = found[text]
-        scale = patches.shape[-2] * patches.shape[-1] / (size[0] * size[1])
-        result.append((words, scale * F.interpolate(patches[None], size=size)[0]))
-    return result
+def attention_in_pixels(
+    model: CoCa,
+    image_tokens: Tensor,
+    image_size: tuple[int, int],
+    texts: Sequence[Sequence[str]],
+) -> list[list[tuple[list[str], Tensor]]]:
+    """Encoder tokens (B,N,W) and each image's texts -> each text's words, maps (words,H,W).
+
+    A text without a word has no map.
+    """
+    places = [i for i, of_image in enumerate(texts) for text in of_image if text.strip()]
+    spoken = [text for of_image in texts for text in of_image if text.strip()]
+    maps = iter(word_maps(model, image_tokens[places], image_size, spoken) if spoken else ())
+    nothing = [], image_tokens.new_zeros(0, *image_size)
+    return [
+        [spread(*next(maps), image_size) if text.strip() else nothing
+         for text in of_image]
+        for of_image in texts
+    ]
+
+
+def spread(words: list[str], patches: Tensor, image_size: tuple[int,
+                                                                int]) -> tuple[list[str], Tensor]:
+    """Words and maps (words,rows,columns) -> the same words, maps (words,H,W) of equal sums."""
+    pixels_of_patch = image_size[0] * image_size[1] / patches[0].numel()
+    return words, F.interpolate(patches[None], size=image_size)[0] / pixels_of_patch
 
 
 class CaptionFileError(ValueError):

@@ -8,6 +8,7 @@ import os
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import load_checkpoint
 from mmpretrain import get_model
 
 from mmcoca.models import CoCa
@@ -31,10 +32,10 @@ def load_model(config: str | Config, checkpoint: str, device: str | None = None)
     cfg = Config.fromfile(config) if isinstance(config, str) else config
     path = find_checkpoint(checkpoint)
     with config_errors(cfg):
-        check_checkpoint(path, get_model(cfg))
-    if device is None:
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    return get_model(cfg, pretrained=path, device=device)
+        model = get_model(cfg)
+    check_checkpoint(path, model)
+    load_checkpoint(model, path, map_location='cpu')
+    return model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,10 +17,12 @@ def class_embeddings(
     model: CoCa,
     classes: Sequence[str],
     templates: Sequence[str] = ('a photo of a {}.', ),
+    batch_size: int = 256,
 ) -> Tensor:
     """Class names and prompt templates with a {} -> the classes' embeddings (C,E), normalised.
 
-    Each class is the mean of its prompts' embeddings (CLIP, arXiv 2103.00020, section 3.1.4).
+    Each class is the mean of its prompts' embeddings (CLIP, arXiv 2103.00020, section 3.1.4);
+    `batch_size` prompts are encoded at a time.
 
     Raises ValueError without classes or templates, for one named twice, and for a template without
     its {}.
@@ -33,11 +35,14 @@ def class_embeddings(
     for template in templates:
         if template.count('{}') != 1:
             raise ValueError(f"template '{template}' has {template.count('{}')} places {{}}, not 1")
-    embeddings = []
-    for name in classes:
-        prompts = model.encode_text([template.replace('{}', name) for template in templates])
-        embeddings.append(prompts.mean(dim=0))
-    return F.normalize(torch.stack(embeddings), dim=-1)
+    prompts = [template.replace('{}', name) for name in classes for template in templates]
+    embeddings = torch.cat(
+        [
+            model.encode_text(prompts[start:start + batch_size])
+            for start in range(0, len(prompts), batch_size)
+        ]
+    )
+    return F.normalize(embeddings.unflatten(0, (len(classes), -1)).mean(dim=1), dim=-1)
 
 
 @torch.no_grad()

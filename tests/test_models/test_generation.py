@@ -51,7 +51,13 @@ class Tiny:
         options = GenerationOptions(**options)
         image_tokens = self.image_tokens if images is None else self.image_tokens[images]
         return (beam_search if options.num_beams > 1 else sample)(
-            CachedDecoder(self.text, self.head, image_tokens, max_length),
+            CachedDecoder(
+                self.text,
+                self.head,
+                image_tokens,
+                max_length,
+                rows_per_image=max(options.num_beams, options.num_return_sequences),
+            ),
             Constraints(options, END, banned),
             torch.tensor([START, *prefix]).expand(len(image_tokens), -1),
             END,
@@ -286,7 +292,7 @@ def test_top_k_and_top_p_keep_what_they_say():
     logits = torch.tensor([[0.5, 0.05, 0.3, 0.15]]).log()
 
     def kept(top_k, top_p):
-        values, token_ids = most_probable(logits, top_k, top_p)
+        values, token_ids = most_probable(logits, GenerationOptions(top_k=top_k, top_p=top_p))
         return set(token_ids[0][values[0].isfinite()].tolist())
 
     assert kept(2, 1.0) == {0, 2} and kept(0, 1.0) == kept(9, 1.0) == {0, 1, 2, 3}

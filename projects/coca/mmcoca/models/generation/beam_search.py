@@ -69,6 +69,7 @@ def beam_search(
         known.sum(dim=1)[:, None, None].expand(-1, groups, 1),
     )
     rows = torch.arange(batch_size, device=device)[:, None, None].expand(-1, groups, 1)
+    token_ids = prefix  # those of the decoder's rows
     ended = Beams(
         torch.full((*shape, max_length), pad_id, device=device),
         known.new_zeros((*shape, max_length)),
@@ -78,7 +79,7 @@ def beam_search(
     images = torch.arange(batch_size, device=device)  # those still searched
     for position in range(prefix_length, max_length):
         is_last = position + 1 == max_length
-        extended, parents = extend(running, rows, logits, constraints, position, beams)
+        extended, parents = extend(running, rows, logits, constraints, token_ids, beams)
         is_caption = extended.token_ids[..., position] == end_id
         # Only one of the K best extensions becomes a caption, so that one beam is greedy search.
         captions = Beams(*(field[:, :, :beams] for field in extended))
@@ -100,7 +101,8 @@ def beam_search(
         decoder.select(rows.flatten(), None if everyone_stays else going_on)
         running, ended, images = running.of(going_on), ended.of(going_on), images[going_on]
         rows = torch.arange(rows.numel(), device=device).view(rows.shape)
-        logits = decoder(running.token_ids[..., :position + 1].flatten(0, 2))[:, -1]
+        token_ids = running.token_ids[..., :position + 1].flatten(0, 2)
+        logits = decoder(token_ids)[:, -1]
     copies = options.num_beam_groups // groups
     flat = Beams(*(field.flatten(1, 2).repeat_interleave(copies, 1)[:, None] for field in output))
     best, _ = flat.best(options.num_return_sequences)
@@ -112,7 +114,7 @@ def extend(
     rows: Tensor,
     logits: Tensor,
     constraints: Constraints,
-    position: int,
+    so_far: Tensor,
     beams: int,
 ) -> tuple[Beams, Tensor]:
     """The best 2K extensions of each group, and the beams (A,G,2K) that they extend.
@@ -120,37 +122,43 @@ def extend(
     2K, because at most K of them end: K are left to go on.
 
     Args:
-        rows: (A,G,K) of each beam in the logits (R,V).
+        rows: (A,G,K) of each beam in the logits (R,V). so_far: Ids (R,T) of the rows.
     """
-    options = constraints.options
-    so_far = running.token_ids[..., :position].flatten(0, 2)
-    allowed = constraints.log_probabilities(logits[rows.flatten()], so_far)
-    allowed = allowed.view(*rows.shape, -1)
-    vocab_size = allowed.shape[-1]
-    count = min(2 * beams, rows.shape[2] * vocab_size)
-    earlier = allowed.new_zeros(len(rows), vocab_size)  # choices of the groups before
-    scores, choices = [], []
-    for group in range(rows.shape[1]):
-        totals = running.scores[:, group, :, None] + allowed[:, group]
-        if options.diversity_penalty and group:
-            totals = totals - options.diversity_penalty * earlier[:, None]
-        best = totals.flatten(1).topk(count, dim=-1)
+    own_normalizer = logits.logsumexp(dim=-1)
+    allowed, normalizer = constraints.apply(logits, own_normalizer, so_far)
+    penalty = constraints.options.diversity_penalty
+    num_images, num_groups, num_running = rows.shape
+    vocab_size = logits.shape[1]
+    # A group's best are among the best of its beams, so that no sum is as wide as the logits.
+    count = min(2 * beams, vocab_size)
+    best_logits, best_ids = allowed.topk(count, dim=-1)
+    earlier = logits.new_zeros(num_images, vocab_size)  # choices of the groups before
+    scores, parents, tokens = [], [], []
+    for group in range(num_groups):
+        group_rows = rows[:, group]
+        values, ids = best_logits[group_rows], best_ids[group_rows]
+        if penalty and group:
+            values, ids = (allowed[group_rows] - penalty * earlier[:, None]).topk(count, dim=-1)
+        totals = running.scores[:, group, :, None] + values - normalizer[group_rows][..., None]
+        best = totals.flatten(1).topk(min(2 * beams, num_running * count), dim=-1)
         scores.append(best.values)
-        choices.append(best.indices)
-        if options.diversity_penalty:
-            chosen = best.indices[:, :beams] % vocab_size
+        parents.append(best.indices // count)
+        tokens.append(ids.flatten(1).gather(1, best.indices))
+        if penalty:
+            chosen = tokens[-1][:, :beams]
             earlier.scatter_add_(1, chosen, torch.ones_like(chosen, dtype=earlier.dtype))
+    scores, parents, tokens = (torch.stack(x, dim=1) for x in (scores, parents, tokens))
     # Fewer than 2K, as a small vocabulary has at first, are filled up with impossible ones.
-    missing = (0, 2 * beams - count)
-    scores = F.pad(torch.stack(scores, dim=1), missing, value=FORBIDDEN)
-    choices = F.pad(torch.stack(choices, dim=1), missing)
-    parents, tokens = choices // vocab_size, choices % vocab_size
+    missing = (0, 2 * beams - scores.shape[-1])
+    scores = F.pad(scores, missing, value=FORBIDDEN)
+    parents, tokens = F.pad(parents, missing), F.pad(tokens, missing)
+    position = so_far.shape[1]
     token_ids = gather_beams(running.token_ids, parents)
     token_ids[..., position] = tokens
     log_probabilities = gather_beams(running.log_probabilities, parents)
     # The model's own, whatever the constraints made of it.
-    chances = logits.log_softmax(dim=-1)
-    log_probabilities[..., position] = chances[rows.gather(2, parents), tokens]
+    chosen_rows = rows.gather(2, parents)
+    log_probabilities[..., position] = logits[chosen_rows, tokens] - own_normalizer[chosen_rows]
     return Beams(token_ids, log_probabilities, scores), parents
 
 

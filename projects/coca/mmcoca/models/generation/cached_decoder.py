@@ -12,16 +12,17 @@ from torch import Tensor
 from ..heads import CaptioningHead
 from ..layers import SelfAttentionCache, at_least_float32
 from ..text import DecoupledTextDecoder
+from .decoding_forms import choose_forms, with_forms
 
 
 class CachedDecoder:
     """The text decoder over R captions of B images, those of an image next to each other.
 
     Cross-attention keys and values are computed once an image and shared by its captions;
-    self-attention's grow by what is new.
+    self-attention's grow by what is new. Modules have the forms that are fastest for this.
 
     Args:
-        image_tokens: (B,Q,D). max_length: most tokens of a caption.
+        image_tokens: (B,Q,D). max_length: most tokens of a caption. rows_per_image: R/B at most.
     """
 
     def __init__(
@@ -30,9 +31,11 @@ class CachedDecoder:
         head: CaptioningHead,
         image_tokens: Tensor,
         max_length: int,
+        rows_per_image: int,
     ) -> None:
-        self.text = text
-        self.head = head
+        forms = choose_forms(image_tokens, rows_per_image, max_length)
+        self.text = text = with_forms(text, forms)
+        self.head = with_forms(head, forms)
         self.memory = text.multimodal.project_memory(image_tokens)
         self.unimodal_caches = [SelfAttentionCache(max_length) for _ in text.unimodal.layers]
         self.multimodal_caches = [SelfAttentionCache(max_length) for _ in text.multimodal.layers]
@@ -50,7 +53,7 @@ class CachedDecoder:
         for cache in self.unimodal_caches + self.multimodal_caches:
             cache.select(rows)
         if images is not None:
-            self.memory = [(key[images], value[images]) for key, value in self.memory]
+            self.memory = [tuple(x[images] for x in of_layer) for of_layer in self.memory]
 
 
 class Hypotheses(NamedTuple):

@@ -57,8 +57,9 @@ def generate_captions(
         tokenizer.end_id,
         banned=banned_sequences(tokenizer, options),
     )
+    rows_per_image = max(options.num_beams, options.num_return_sequences)
     hypotheses = (beam_search if options.num_beams > 1 else sample)(
-        CachedDecoder(text, head, image_tokens, max_length),
+        CachedDecoder(text, head, image_tokens, max_length, rows_per_image),
         constraints,
         prefix.expand(len(image_tokens), -1),
         tokenizer.end_id,

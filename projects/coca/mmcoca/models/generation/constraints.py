@@ -31,19 +31,26 @@ class Constraints:
         self.end_id = end_id
         self.banned = [list(sequence) for sequence in banned]
 
-    def log_probabilities(self, logits: Tensor, token_ids: Tensor) -> Tensor:
-        """Logits (R,V), ids so far (R,T) -> log-probabilities (R,V), -inf where forbidden."""
+    def apply(self, logits: Tensor, normalizer: Tensor, token_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (R,V), -inf where forbidden, and what to take off (R,) for log-probabilities.
+
+        In place, so that nothing of the size of the logits is made; a repetition penalty makes new
+        ones.
+
+        Args:
+            normalizer: (R,), logsumexp of the logits. token_ids: (R,T), the captions so far.
+        """
         options = self.options
         if options.repetition_penalty != 1:
             logits = penalize_repetition(logits, token_ids, options.repetition_penalty)
-        allowed = logits.log_softmax(dim=-1)
+            normalizer = logits.logsumexp(dim=-1)
         if token_ids.shape[1] <= options.min_length:
-            allowed[:, self.end_id] = FORBIDDEN
+            logits[:, self.end_id] = FORBIDDEN
         if options.no_repeat_ngram_size:
-            forbid_repeated_ngrams(allowed, token_ids, options.no_repeat_ngram_size)
+            forbid_repeated_ngrams(logits, token_ids, options.no_repeat_ngram_size)
         for sequence in self.banned:
-            forbid_sequence(allowed, token_ids, sequence)
-        return allowed
+            forbid_sequence(logits, token_ids, sequence)
+        return logits, normalizer
 
 
 def penalize_repetition(logits: Tensor, token_ids: Tensor, penalty: float) -> Tensor:
@@ -54,7 +61,7 @@ def penalize_repetition(logits: Tensor, token_ids: Tensor, penalty: float) -> Te
     )
 
 
-def forbid_repeated_ngrams(log_probabilities: Tensor, token_ids: Tensor, size: int) -> None:
+def forbid_repeated_ngrams(logits: Tensor, token_ids: Tensor, size: int) -> None:
     """Set to -inf in (R,V) what would complete an n-gram that the row's ids (R,T) already have."""
     if token_ids.shape[1] < size:
         return
@@ -62,14 +69,14 @@ def forbid_repeated_ngrams(log_probabilities: Tensor, token_ids: Tensor, size: i
     last = token_ids[:, token_ids.shape[1] - size + 1:]
     matches = (ngrams[..., :-1] == last[:, None]).all(dim=-1)
     rows, places = matches.nonzero(as_tuple=True)
-    log_probabilities[rows, ngrams[rows, places, -1]] = FORBIDDEN
+    logits[rows, ngrams[rows, places, -1]] = FORBIDDEN
 
 
-def forbid_sequence(log_probabilities: Tensor, token_ids: Tensor, sequence: Sequence[int]) -> None:
+def forbid_sequence(logits: Tensor, token_ids: Tensor, sequence: Sequence[int]) -> None:
     """Set to -inf in (R,V) the last id of a sequence where rows (R,T) end in those before it."""
     *before, last = sequence
     if token_ids.shape[1] < len(before):
         return
     tail = token_ids[:, token_ids.shape[1] - len(before):]
     matches = (tail == torch.tensor(before, device=tail.device, dtype=tail.dtype)).all(dim=-1)
-    log_probabilities[matches, last] = FORBIDDEN
+    logits[matches, last] = FORBIDDEN

@@ -42,12 +42,14 @@ def sample(
     ended = torch.zeros(batch_size, count, dtype=torch.bool, device=device)
     for position in range(prefix.shape[1], max_length):
         so_far = output[images, :, :position].flatten(0, 1)
-        allowed = constraints.log_probabilities(logits, so_far)
+        normalizer = logits.logsumexp(dim=-1)
+        allowed, _ = constraints.apply(logits, normalizer, so_far)
         if options.do_sample:
             chosen = draw(allowed, options, count, generator)
         else:
-            chosen = allowed.argmax(dim=-1)
-        chances = logits.log_softmax(dim=-1).gather(1, chosen[:, None]).view(-1, count)
+            chosen = allowed.max(dim=-1).indices
+        # The model's own, whatever the constraints made of it.
+        chances = (logits.gather(1, chosen[:, None])[:, 0] - normalizer).view(-1, count)
         chosen = torch.where(ended[images], pad_id, chosen.view(-1, count))
         output[images, :, position] = chosen
         log_probabilities[images, :, position] = chances.masked_fill(ended[images], 0)
@@ -73,12 +75,12 @@ def sample(
 def draw(
     allowed: Tensor, options: GenerationOptions, count: int, generator: torch.Generator | None
 ) -> Tensor:
-    """One id (R,) for each row of log-probabilities (R,V), `count` rows an image.
+    """One id (R,) for each row of logits (R,V), `count` rows an image.
 
-    The largest of the log-probabilities plus Gumbel noise is a draw from them. With a seed all
+    The largest of the logits plus Gumbel noise is a draw from their softmax. With a seed all
     images have the same noise, so that a caption does not depend on the rest of its batch.
     """
-    logits, token_ids = most_probable(allowed / options.temperature, options.top_k, options.top_p)
+    logits, token_ids = most_probable(allowed, options)
     rows, choices = logits.shape
     noise = logits.new_empty((rows if generator is None else count, choices))
     noise.exponential_(generator=generator)
@@ -86,13 +88,17 @@ def draw(
     return token_ids.gather(1, places)[:, 0]
 
 
-def most_probable(logits: Tensor, top_k: int, top_p: float) -> tuple[Tensor, Tensor]:
-    """Logits (R,V) -> the k largest (0: all), -inf beyond those that reach p, and their ids."""
+def most_probable(logits: Tensor, options: GenerationOptions) -> tuple[Tensor, Tensor]:
+    """Logits (R,V) -> over the temperature, those that top_k and top_p keep (R,K); their ids (R,K).
+
+    -inf for those within the k that are beyond p.
+    """
     rows, vocab_size = logits.shape
+    top_k, top_p = min(options.top_k or vocab_size, vocab_size), options.top_p
     token_ids = torch.arange(vocab_size, device=logits.device).expand(rows, -1)
-    if 0 < top_k < vocab_size or top_p < 1:
-        # Sorted, the largest first.
-        logits, token_ids = logits.topk(min(top_k or vocab_size, vocab_size), dim=-1)
+    if top_k < vocab_size or top_p < 1:
+        logits, token_ids = logits.topk(top_k, dim=-1)  # sorted, the largest first
+    logits = logits / options.temperature
     if top_p < 1:
         chances = logits.softmax(dim=-1)
         is_beyond = chances.cumsum(dim=-1) - chances >= top_p

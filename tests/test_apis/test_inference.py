@@ -15,6 +15,8 @@ from safetensors.torch import save_file
 from mmcoca.apis import (
     CaptionFileError,
     EmbeddingIndex,
+    SearchInferencer,
+    ZeroShotClassificationInferencer,
     caption_images,
     class_embeddings,
     classify_images,
@@ -271,3 +273,39 @@ def test_mistakes_at_the_tools_are_one_line(repository, folder, model_args, tmp_
     for tool in ('caption.py', 'classify.py', 'embed.py', 'search.py'):
         done = run(f'inference/{tool}', repository, '--help')
         assert done.returncode == 0 and 'example: python tools/inference' in done.stdout
+
+
+def test_zero_shot_inferencer(model, folder, tmp_path):
+    """As the functions, with mmpretrain's results and pictures."""
+    classes, templates = ['cat', 'hot pepper', 'umbrella'], ['{}', 'a drawing of a {}']
+    paths = [str(path) for path in find_images(folder) if path.stat().st_size > 60]
+    inferencer = ZeroShotClassificationInferencer(model, classes, templates)
+    results = inferencer(paths, batch_size=3, show_dir=str(tmp_path / 'pictures'))
+    ((_, images, _), ) = load_images(model, [folder / path for path in paths], batch_size=9)
+    expected = classify_images(model, images, class_embeddings(model, classes, templates))
+    found = torch.stack([torch.from_numpy(result['pred_scores']) for result in results])
+    torch.testing.assert_close(found, expected)
+    assert [r['pred_class'] for r in results] == [classes[i] for i in expected.argmax(dim=1)]
+    assert len(list((tmp_path / 'pictures').iterdir())) == len(paths) == 8
+    with pytest.raises(ValueError, match='at least one class'):
+        ZeroShotClassificationInferencer(model, [])
+
+
+def test_search_inferencer(model, folder, tmp_path):
+    paths = [path for path in find_images(folder) if path.stat().st_size > 60]
+    ((_, images, _), ) = load_images(model, paths, batch_size=9)
+    with torch.no_grad():
+        index = EmbeddingIndex(model.encode_image(images), [path.name for path in paths])
+        similarities = model.encode_text(['hot pepper']) @ index.embeddings.T
+    index.save(tmp_path / 'images.safetensors')
+    search = SearchInferencer(model, tmp_path / 'images.safetensors')
+    results = search([str(path) for path in paths], top_k=2, batch_size=3)
+    assert [result['names'][0] for result in results] == index.names
+    assert all(result['pred_score'][0] == pytest.approx(1, abs=1e-5) for result in results)
+    (result, ) = search(texts='hot pepper', top_k=3)
+    best = similarities[0].topk(3)
+    assert result['names'] == [index.names[place] for place in best.indices]
+    assert result['pred_score'] == pytest.approx(best.values.tolist())
+    for wrong in (dict(), dict(inputs=str(paths[0]), texts='cat')):
+        with pytest.raises(ValueError, match='either images or texts'):
+            search(**wrong)

@@ -2,6 +2,7 @@
 from .captioning import CaptionFileError, Description, caption_images, describe_images
 from .embeddings import EmbeddingIndex
 from .image_files import find_images, load_images
+from .inferencers import SearchInferencer, ZeroShotClassificationInferencer
 from .model import load_model
 from .zero_shot import class_embeddings, classify_images
 
@@ -9,6 +10,8 @@ __all__ = [
     'CaptionFileError',
     'Description',
     'EmbeddingIndex',
+    'SearchInferencer',
+    'ZeroShotClassificationInferencer',
     'caption_images',
     'class_embeddings',
     'classify_images',

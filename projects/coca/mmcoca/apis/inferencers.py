@@ -1,0 +1,109 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""What mmpretrain's inferencers lack, in their style: classes of one's own, search in an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmpretrain import FeatureExtractor, ImageClassificationInferencer
+from mmpretrain.apis.base import InputType, ModelType
+from mmpretrain.structures import DataSample
+
+from .embeddings import EmbeddingIndex
+from .zero_shot import class_embeddings, classify_images
+
+
+class ZeroShotClassificationInferencer(ImageClassificationInferencer):
+    """mmpretrain's image classification, with classes named in words.
+
+    Args:
+        model, pretrained, device, **kwargs: As in mmpretrain's inferencers.
+        classes: Names. templates: Prompts with a {} for the name; their mean is taken.
+
+    Example:
+        >>> classify = ZeroShotClassificationInferencer(model, ['cat', 'dog'])
+        >>> classify('pets/001.jpg')[0]['pred_class']
+        'cat'
+
+    Raises ValueError as `class_embeddings`.
+    """
+
+    def __init__(
+        self,
+        model: ModelType,
+        classes: Sequence[str],
+        templates: Sequence[str] = ('a photo of a {}.', ),
+        pretrained: bool | str = True,
+        device: str | torch.device | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(model, pretrained, device, classes=list(classes), **kwargs)
+        self.class_embeddings = class_embeddings(self.model, classes, templates)
+
+    @torch.no_grad()
+    def forward(self, inputs: dict) -> list[DataSample]:
+        """A batch of the pipeline's -> data samples with `pred_score` (C,) and `pred_label`."""
+        images = self.model.data_preprocessor(inputs, False)['images']
+        return [
+            DataSample().set_pred_score(chances).set_pred_label(chances.argmax())
+            for chances in classify_images(self.model, images, self.class_embeddings)
+        ]
+
+
+class SearchInferencer(FeatureExtractor):
+    """Images or texts -> the nearest of an index, as tools/inference/embed.py writes it.
+
+    Args:
+        model, pretrained, device, **kwargs: As in mmpretrain's inferencers.
+        index: An `EmbeddingIndex` of the same weights, or its file.
+
+    Example:
+        >>> search = SearchInferencer(model, 'photos.safetensors')
+        >>> search(texts='a red car', top_k=2)
+        [{'names': ['trip/007.jpg', 'city/112.jpg'], 'pred_score': [0.31, 0.27]}]
+        >>> search('query.jpg')[0]['names'][0]
+        'city/019.jpg'
+    """
+
+    def __init__(
+        self,
+        model: ModelType,
+        index: EmbeddingIndex | str | Path,
+        pretrained: bool | str = True,
+        device: str | torch.device | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(model, pretrained, device, **kwargs)
+        self.index = index if isinstance(index, EmbeddingIndex) else EmbeddingIndex.load(index)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        inputs: InputType | None = None,
+        texts: str | Sequence[str] | None = None,
+        top_k: int = 5,
+        engine: str = 'exact',
+        batch_size: int = 1,
+    ) -> list[dict]:
+        """Names and cosine similarities of each query's top k, the nearest first.
+
+        Args:
+            inputs: Image paths or arrays. texts: Texts instead. engine: As in the index's search.
+
+        Raises ValueError for both or neither, and as `EmbeddingIndex.search`.
+        """
+        if (inputs is None) == (texts is None):
+            raise ValueError('a search needs either images or texts')
+        if texts is not None:
+            queries = self.model.encode_text([texts] if isinstance(texts, str) else texts)
+        else:
+            queries = torch.stack(super().__call__(inputs, batch_size, stage='embedding'))
+        results = self.index.search(queries.cpu(), top_k, engine)
+        return [
+            dict(names=[name
+                        for name, _ in result], pred_score=[score
+                                                            for _, score in result])
+            for result in results
+        ]

@@ -177,7 +177,7 @@ def test_zero_shot_classification_by_hand(model, images):
     torch.testing.assert_close(class_embeddings(model, classes, templates, 4), embeddings)
     for wrong, message in (
         (([], ['{}']), 'at least one class'),
-        ((['cat'], []), 'one template'),
+        ((['cat'], []), 'there is no template'),
         ((['cat', 'cat'], ['{}']), "class 'cat' is named twice"),
         ((['cat'], ['a photo']), 'has 0 places'),
     ):
@@ -262,7 +262,10 @@ def test_mistakes_at_the_tools_are_one_line(repository, folder, model_args, tmp_
         ('caption.py', [*first, folder, '--out', out, '--max-length', '99'], 'max_length 99'),
         ('caption.py', [first[0], tmp_path / 'other.pth', folder, '--out', out], 'another model'),
         ('classify.py', [*first, folder, '--classes', 'cat', 'cat'], "'cat' is named twice"),
-        ('classify.py', [*first, folder, '--classes', 'cat', '--templates', 'x'], '0 places {}'),
+        (
+            'classify.py', [*first, folder, '--classes', 'cat', 'dog', '--templates',
+                            'x'], 'give prompts with a {}'
+        ),
         ('embed.py', [*first, '--texts', tmp_path / 'no.txt', '--out', 'x.safetensors'], 'no.txt'),
         ('search.py', [*first, tmp_path / 'no.safetensors', '--texts', 'a'], 'do not exist'),
     ):

@@ -4,11 +4,10 @@
 import argparse
 import csv
 import sys
-from pathlib import Path
 
 import torch
 
-from mmcoca.apis import class_embeddings, classify_images, find_images, load_images
+from mmcoca.apis import class_embeddings, class_names, classify_images, find_images, load_images
 from mmcoca.apis.command_line import UserError, user_errors
 from mmcoca.apis.model import add_model_arguments, load_model_of
 from mmcoca.apis.progress import exit_with, show_progress
@@ -24,25 +23,22 @@ def parse_args() -> argparse.Namespace:
     add_model_arguments(parser)
     parser.add_argument('images', help='folder of images')
     parser.add_argument(
-        '--classes', nargs='+', required=True, help='class names, or one file with a name a line'
+        '--classes',
+        nargs='+',
+        required=True,
+        help='class names; or a file with a name a line, a folder of class folders, imagenet, '
+        'cifar10 or cifar100',
     )
     parser.add_argument(
         '--templates',
         nargs='+',
         default=['a photo of a {}.'],
-        help='prompts with {} for the name, or one file with a prompt a line; their mean is taken',
+        help='prompts with {} for the name, whose mean is taken; or a file with a prompt a line, '
+        'openai_imagenet (80) or openai_simple (7)',
     )
     parser.add_argument('--top-k', type=int, default=1, help='classes an image')
     parser.add_argument('--out', help='CSV file; the standard output if left out')
     return parser.parse_args()
-
-
-def words_or_lines(values: list[str]) -> list[str]:
-    """The values, or the lines of the file that a single one names."""
-    if len(values) == 1 and Path(values[0]).is_file():
-        lines = Path(values[0]).read_text('utf-8').splitlines()
-        return [line.strip() for line in lines if line.strip()]
-    return values
 
 
 @torch.no_grad()
@@ -63,10 +59,14 @@ def main() -> None:
     """Classify, with a bar."""
     args = parse_args()
     with user_errors():
-        classes, templates = words_or_lines(args.classes), words_or_lines(args.templates)
         paths = find_images(args.images)
         model = load_model_of(args)
         try:
+            classes, templates = (
+                values[0] if len(values) == 1 else values
+                for values in (args.classes, args.templates)
+            )
+            classes = class_names(classes)
             embeddings = class_embeddings(model, classes, templates)
         except ValueError as error:
             raise UserError(str(error)) from error

@@ -1,10 +1,11 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from mmcoca.models.tasks import class_embeddings, class_names, classify_images
+
 from .captioning import CaptionFileError, Description, caption_images, describe_images
 from .embeddings import EmbeddingIndex
 from .image_files import find_images, load_images
 from .inferencers import SearchInferencer, ZeroShotClassificationInferencer
 from .model import load_model
-from .zero_shot import class_embeddings, classify_images
 
 __all__ = [
     'CaptionFileError',
@@ -14,6 +15,7 @@ __all__ = [
     'ZeroShotClassificationInferencer',
     'caption_images',
     'class_embeddings',
+    'class_names',
     'classify_images',
     'describe_images',
     'find_images',

@@ -11,8 +11,9 @@ from mmpretrain import FeatureExtractor, ImageClassificationInferencer
 from mmpretrain.apis.base import InputType, ModelType
 from mmpretrain.structures import DataSample
 
+from mmcoca.models.tasks import class_embeddings, class_names, classify_images
+
 from .embeddings import EmbeddingIndex
-from .zero_shot import class_embeddings, classify_images
 
 
 class ZeroShotClassificationInferencer(ImageClassificationInferencer):
@@ -20,7 +21,7 @@ class ZeroShotClassificationInferencer(ImageClassificationInferencer):
 
     Args:
         model, pretrained, device, **kwargs: As in mmpretrain's inferencers.
-        classes: Names. templates: Prompts with a {} for the name; their mean is taken.
+        classes, templates: As in `class_embeddings`.
 
     Example:
         >>> classify = ZeroShotClassificationInferencer(model, ['cat', 'dog'])
@@ -33,13 +34,13 @@ class ZeroShotClassificationInferencer(ImageClassificationInferencer):
     def __init__(
         self,
         model: ModelType,
-        classes: Sequence[str],
-        templates: Sequence[str] = ('a photo of a {}.', ),
+        classes: str | Sequence[str],
+        templates: str | Sequence[str] = 'a photo of a {}.',
         pretrained: bool | str = True,
         device: str | torch.device | None = None,
         **kwargs,
     ) -> None:
-        super().__init__(model, pretrained, device, classes=list(classes), **kwargs)
+        super().__init__(model, pretrained, device, classes=class_names(classes), **kwargs)
         self.class_embeddings = class_embeddings(self.model, classes, templates)
 
     @torch.no_grad()

@@ -5,6 +5,7 @@ from .data_preprocessor import ImageTextDataPreprocessor
 from .heads import CaptioningHead, ContrastiveHead
 from .losses import CaptioningLoss, ContrastiveLoss, SigmoidContrastiveLoss
 from .necks import AttentionalPooler, SharedPooler, TaskPoolers
+from .tasks import ZeroShotCoCa
 from .text import (
     CLIPTokenizer,
     DecoupledTextDecoder,
@@ -35,4 +36,5 @@ __all__ = [
     'TextTokenizer',
     'TwoMLPMultimodalDecoder',
     'UnimodalDecoder',
+    'ZeroShotCoCa',
 ]

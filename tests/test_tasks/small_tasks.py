@@ -1,0 +1,76 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Task configs made small: everything of the config but its sizes, files and steps stays."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmcoca.apis.command_line import build_testing, build_training
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'coca'
+IMAGE_SIZE = 32
+
+
+def shrink_pipeline(pipeline: list[dict]) -> None:
+    """Images of 32 px, as they are: augmentation would hide whether a sample is learned."""
+    pipeline[:] = [step for step in pipeline if step['type'] not in ('RandAugment', 'RandomFlip')]
+    for step in pipeline:
+        if step['type'] in ('RandomResizedCrop', 'Resize', 'ResizeEdge'):
+            step.update(type='Resize', scale=(IMAGE_SIZE, IMAGE_SIZE))
+            for key in ('crop_ratio_range', 'aspect_ratio_range', 'edge'):
+                step.pop(key, None)
+        shrink_pipeline(step.get('transforms', []))
+
+
+def load_small(name: str, folder: Path, steps: int = 60, batch_size: int = 16) -> Config:
+    """A config below configs/coca with a model of 64 channels, trained `steps` steps in `folder`.
+
+    It has the default data's vocabulary, in folder/tokenizer.json.
+    """
+    cfg = Config.fromfile(CONFIGS / name)
+    cfg.work_dir = str(folder / 'work_dir')
+    arch = dict(embed_dims=64, num_layers=2, num_heads=4, feedforward_channels=128)
+    sizes = dict(dims=64, num_heads=4)
+    vocab_size = 2048
+    cfg.model.backbone.update(arch=arch, img_size=IMAGE_SIZE, patch_size=8)
+    if 'text' in cfg.model:
+        cfg.model.tokenizer = dict(
+            type='mmcoca.TextTokenizer',
+            vocab_file=str(folder / 'tokenizer.json'),
+            max_length=cfg.model.tokenizer.max_length,
+        )
+        cfg.model.neck.update(sizes, memory_dims=64, num_queries=8)
+        cfg.model.text.update(
+            sizes,
+            mlp_dims=128,
+            num_unimodal_layers=1,
+            num_multimodal_layers=1,
+            vocab_size=vocab_size
+        )
+        if cfg.model.get('captioning_head'):
+            cfg.model.captioning_head.update(dims=64, vocab_size=vocab_size)
+        if cfg.model.get('contrastive_head'):
+            cfg.model.contrastive_head.update(dims=64, embed_dims=64)
+    for part in ('train', 'val', 'test'):
+        loader = cfg.get(f'{part}_dataloader')
+        if loader is not None:
+            loader.update(batch_size=batch_size, num_workers=0, persistent_workers=False)
+            shrink_pipeline(loader.dataset.pipeline)
+    if cfg.get('train_cfg'):
+        cfg.train_cfg = dict(by_epoch=False, max_iters=steps, val_interval=steps)
+        cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=steps)
+        cfg.optim_wrapper.optimizer = dict(type='AdamW', lr=3e-3)
+        cfg.param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
+    return cfg
+
+
+def train_small(cfg: Config) -> str:
+    """Train -> the checkpoint of the last step."""
+    build_training(cfg.copy()).train()
+    return str(Path(cfg.work_dir) / f'iter_{cfg.train_cfg.max_iters}.pth')
+
+
+def evaluate(cfg: Config, checkpoint: str) -> dict[str, float]:
+    """Test a checkpoint -> the metrics."""
+    cfg.load_from = checkpoint
+    return build_testing(cfg).test()

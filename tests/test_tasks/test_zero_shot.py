@@ -1,0 +1,120 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Zero-shot configs, on drawings in each data set's own format."""
+
+import hashlib
+import json
+import pickle
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmpretrain.datasets import CIFAR10, CIFAR100
+from small_tasks import evaluate, load_small, train_small
+
+from mmcoca.models import ZeroShotCoCa
+from mmcoca.models.tasks import class_names, prompt_templates
+
+
+@pytest.fixture(scope='module')
+def pretrained(drawings, emoji_data, tmp_path_factory):
+    """A small CoCa that knows a name for each of 32 drawings -> its checkpoint.
+
+    Names: 8 of ImageNet, 8 of CIFAR-10, 8 of CIFAR-100 and 8 of our own.
+    """
+    folder = tmp_path_factory.mktemp('pretrained')
+    shutil.copy(emoji_data / 'tokenizer.json', folder)
+    cfg = load_small('coca_base.py', folder, steps=150)
+    names = [
+        name for classes in ('imagenet', 'cifar10', 'cifar100') for name in class_names(classes)[:8]
+    ]
+    names += [f'big {name}' for _, name in drawings[24:]]
+    lines = []
+    for (path, _), name in zip(drawings, names):
+        shutil.copy(path, folder / path.name)
+        lines.append(json.dumps(dict(image=path.name, caption=f'a photo of a {name}.')))
+    (folder / 'pairs.jsonl').write_text('\n'.join(lines))
+    cfg.train_dataloader.dataset.update(
+        data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
+    )
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    return train_small(cfg)
+
+
+def test_imagenet(folder, drawings, pretrained):
+    """Files and labels in meta/val.txt; of the 1,000 classes these eight."""
+    cfg = load_small('zeroshot/coca_base_imagenet.py', folder)
+    cfg.model.classes = class_names(cfg.model.classes)[:8]
+    root = folder / 'imagenet'
+    (root / 'val').mkdir(parents=True)
+    (root / 'meta').mkdir()
+    for label, (path, _) in enumerate(drawings[:8]):
+        shutil.copy(path, root / 'val' / f'ILSVRC2012_val_{label:08}.JPEG')
+    lines = [f'ILSVRC2012_val_{label:08}.JPEG {label}' for label in range(8)]
+    (root / 'meta' / 'val.txt').write_text('\n'.join(lines))
+    cfg.test_dataloader.dataset.data_root = str(root)
+    metrics = evaluate(cfg, pretrained)
+    assert metrics['zeroshot/top1'] == 100 and metrics['zeroshot/top5'] == 100
+
+
+@pytest.mark.parametrize(
+    'name, data_set, first, at_least',
+    [('cifar10', CIFAR10, 8, 100), ('cifar100', CIFAR100, 16, 75)],  # it saw 8 of the 100
+)
+def test_cifar(folder, drawings, pretrained, monkeypatch, name, data_set, first, at_least):
+    """Pickles as in the archives, in RGB, with eight classes in them."""
+    cfg = load_small(f'zeroshot/coca_base_{name}.py', folder)
+    chosen = drawings[first:first + 8]
+    images = [cv2.resize(cv2.imread(str(path)), (32, 32))[..., ::-1] for path, _ in chosen]
+    batch = dict(data=np.stack(images).transpose(0, 3, 1, 2).reshape(8, -1))
+    batch['labels' if name == 'cifar10' else 'fine_labels'] = list(range(8))
+    root = folder / 'cifar'
+    (root / data_set.base_folder).mkdir(parents=True)
+    path = root / data_set.base_folder / data_set.test_list[0][0]
+    path.write_bytes(pickle.dumps(batch))
+    # The data set checks the sums of the archive's files: here that of ours.
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    monkeypatch.setattr(data_set, 'test_list', [[path.name, md5]])
+    monkeypatch.setattr(data_set, 'train_list', [])
+    cfg.test_dataloader.dataset.data_root = str(root)
+    assert evaluate(cfg, pretrained)['zeroshot/top1'] >= at_least
+
+
+def test_folder(folder, drawings, pretrained):
+    """Folders named as the classes, which the model's config names too."""
+    cfg = load_small('zeroshot/coca_base_folder.py', folder)
+    for path, name in drawings[24:]:
+        (folder / 'images' / f'big_{name}').mkdir(parents=True)
+        shutil.copy(path, folder / 'images' / f'big_{name}' / 'one.png')
+    cfg.model.classes = cfg.test_dataloader.dataset.data_root = str(folder / 'images')
+    assert evaluate(cfg, pretrained)['zeroshot/top1'] == 100
+
+
+def test_classes_are_embedded_anew_for_each_evaluation(tiny_config, images):
+    from mmpretrain.registry import MODELS
+
+    classes = ['cat', 'hot pepper', 'umbrella']
+    cfg = dict(tiny_config.model, type='mmcoca.ZeroShotCoCa', classes=classes, templates='{}')
+    model = MODELS.build(cfg).eval()
+    assert isinstance(model, ZeroShotCoCa)
+    first = torch.stack([sample.pred_score for sample in model.predict(images)])
+    model.text.unimodal.token_embedding.weight.data.mul_(-1)
+    model.train()
+    model.eval()
+    again = torch.stack([sample.pred_score for sample in model.predict(images)])
+    assert (first - again).abs().max() > 1e-3
+    torch.testing.assert_close(again.sum(dim=1), torch.ones(4))
+
+
+def test_published_names_and_prompts(tmp_path):
+    assert len(class_names('imagenet')) == 1000 and class_names('imagenet')[1] == 'goldfish'
+    assert len(class_names('cifar10')) == 10 and 'aquarium fish' in class_names('cifar100')
+    assert len(prompt_templates('openai_imagenet')) == 80
+    assert 'itap of a {}.' in prompt_templates('openai_simple')
+    (tmp_path / 'names.txt').write_text('cat\n\nhot dog\n')
+    assert class_names(str(tmp_path / 'names.txt')) == ['cat', 'hot dog']
+    with pytest.raises(ValueError, match="classes 'imagenett'.*imagenet, cifar10, cifar100"):
+        class_names('imagenett')
+    with pytest.raises(ValueError, match="templates 'openai'.*openai_imagenet, openai_simple"):
+        prompt_templates('openai')

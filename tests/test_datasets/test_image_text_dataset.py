@@ -181,3 +181,25 @@ def test_a_byte_order_mark_is_no_part_of_the_text(folder, ending):
     path = folder / f'pairs.{ending}'
     path.write_text(path.read_text(encoding='utf-8'), encoding='utf-8-sig')
     assert len(dataset(folder, ending)) == sum(len(captions) for _, captions in PAIRS)
+
+
+def test_a_folder_alone(folder):
+    (folder / 'images' / 'more').mkdir()
+    (folder / 'images' / 'a.png').rename(folder / 'images' / 'more' / 'a.png')
+    rows = [dict(image=name, caption='x') for name in ('more/a.png', 'b.png', 'c.png')]
+    write_lines(folder, *rows)
+    found = dataset(folder, filter_cfg=dict(folder='more'))
+    assert len(found) == 1 and found.get_data_info(0)['img_path'].endswith('more/a.png')
+    with pytest.raises(AnnotationError, match='no image in it lies in .*images/mor/'):
+        dataset(folder, filter_cfg=dict(folder='mor'))
+
+
+def test_images_without_captions(folder):
+    """In testing, when asked for: COCO files of images alone, as test sets are published."""
+    content = json.loads((folder / 'pairs.json').read_text('utf-8'))
+    (folder / 'pairs.json').write_text(json.dumps(dict(images=content['images'])))
+    found = dataset(folder, 'json', test_mode=True, require_captions=False)
+    assert [found.get_data_info(i)['image_id'] for i in range(3)] == [10, 11, 12]
+    for options in (dict(test_mode=True), dict(require_captions=False)):
+        with pytest.raises(AnnotationError, match='image 10: there is no caption'):
+            dataset(folder, 'json', **options)

@@ -51,11 +51,16 @@ def load_small(name: str, folder: Path, steps: int = 60, batch_size: int = 16) -
             cfg.model.captioning_head.update(dims=64, vocab_size=vocab_size)
         if cfg.model.get('contrastive_head'):
             cfg.model.contrastive_head.update(dims=64, embed_dims=64)
+        if cfg.model.get('understanding_head'):
+            cfg.model.understanding_head.update(sizes)
     for part in ('train', 'val', 'test'):
         loader = cfg.get(f'{part}_dataloader')
         if loader is not None:
             loader.update(batch_size=batch_size, num_workers=0, persistent_workers=False)
             shrink_pipeline(loader.dataset.pipeline)
+    for metric in [*(cfg.get('val_evaluator') or []), *(cfg.get('test_evaluator') or [])]:
+        if metric['type'] == 'mmcoca.CaptionMetric':
+            metric['meteor'] = False  # a Java program
     if cfg.get('train_cfg'):
         cfg.train_cfg = dict(by_epoch=False, max_iters=steps, val_interval=steps)
         cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=steps)

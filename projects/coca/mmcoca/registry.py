@@ -7,6 +7,7 @@ imports its `locations` when something is first looked up in it: no `custom_impo
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
@@ -28,6 +29,12 @@ TRANSFORMS = Registry(
 )
 METRICS = Registry(
     'metric', parent=MMENGINE_METRICS, scope='mmcoca', locations=['mmcoca.evaluation']
+)
+LOOPS = Registry(
+    'loop',
+    parent=MMENGINE_LOOPS,
+    scope='mmcoca',
+    locations=['mmcoca.engine', 'mmcoca.evaluation']
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmcoca', locations=['mmcoca.engine'])
 OPTIMIZERS = Registry(

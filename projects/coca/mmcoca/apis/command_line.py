@@ -20,6 +20,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import get_torch_safe_globals
 from mmengine.utils.dl_utils import has_batch_norm
+from mmpretrain.utils.dependency import WITH_MULTIMODAL
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -130,7 +131,12 @@ def config_errors(cfg: Config) -> Iterator[None]:
     except AnnotationError:
         raise
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{cfg.filename}: {error.args[0] if error.args else error}') from error
+        hint = ''
+        if 'is not in the mmpretrain::dataset registry' in str(error) and not WITH_MULTIMODAL:
+            hint = ' Data sets of image and text need transformers: pip install "mmcoca[tasks]"'
+        raise UserError(
+            f'{cfg.filename}: {error.args[0] if error.args else error}{hint}'
+        ) from error
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -46,7 +46,7 @@ def read_coco_captions(path: Path, image_key: str, caption_key: str) -> Iterator
             f'{path}: not COCO-caption JSON: needs "images" with "id" and "file_name", and '
             f'"annotations" with "id", "image_id" and "caption" ({type(error).__name__}: {error})'
         ) from error
-    for annotation in coco.dataset['annotations']:
+    for annotation in coco.dataset.get('annotations', ()):
         if annotation['image_id'] not in images:
             raise AnnotationError(
                 f'{path} annotation {annotation.get("id")}: there is no image '

@@ -39,6 +39,8 @@ class ImageTextDataset(BaseDataset):
             an image's path is data_root / data_prefix['img_path'] / what the file names.
         image_key, caption_key: Names of the columns; None: `file_name` and `caption` in COCO
             JSON, `image` and `caption` elsewhere.
+        require_captions: Off, an image without captions is an item too, in testing alone.
+        filter_cfg: dict(folder='a/b') keeps the images below this folder of img_path alone.
         check_images: See on loading that every image is there (off for slow remote storage).
         max_unreadable: The largest fraction of items whose image may be unreadable in training.
 
@@ -58,12 +60,14 @@ class ImageTextDataset(BaseDataset):
         pipeline: list | tuple = (),
         image_key: str | None = None,
         caption_key: str | None = None,
+        require_captions: bool = True,
         check_images: bool = True,
         max_unreadable: float = 0.01,
         **kwargs,
     ) -> None:
         self.image_key = image_key
         self.caption_key = caption_key
+        self.require_captions = require_captions
         self.check_images = check_images
         self.max_unreadable = max_unreadable
         self._unreadable: torch.Tensor | None = None
@@ -104,6 +108,16 @@ class ImageTextDataset(BaseDataset):
             raise AnnotationError(f'{self.ann_file}: no image-text pairs in it')
         return items
 
+    def filter_data(self) -> list[dict]:
+        """Keep what `filter_cfg` says. Raises AnnotationError if that is nothing."""
+        if not self.filter_cfg:
+            return self.data_list
+        folder = osp.join(self._path(self.filter_cfg['folder']), '')
+        items = [item for item in self.data_list if item['img_path'].startswith(folder)]
+        if not items:
+            raise AnnotationError(f'{self.ann_file}: no image in it lies in {folder}')
+        return items
+
     def _path(self, image: str) -> str:
         return osp.join(self.data_prefix.get('img_path', ''), image)
 
@@ -114,7 +128,7 @@ class ImageTextDataset(BaseDataset):
         captions = [row.captions] if isinstance(row.captions, str) else row.captions
         if not isinstance(captions, list):
             return f'the caption is {row.captions!r}, not a string'
-        if not captions:
+        if not captions and (self.require_captions or not self.test_mode):
             return 'there is no caption'
         for caption in captions:
             if not isinstance(caption, str):

@@ -10,6 +10,7 @@ from typing import Literal
 from mmengine.evaluator import BaseMetric
 
 from mmcoca.registry import METRICS
+from mmcoca.samples import texts_of
 
 from .caption_scores import caption_scores
 
@@ -18,8 +19,8 @@ from .caption_scores import caption_scores
 class CaptionMetric(BaseMetric):
     """`caption/CIDEr`, `BLEU-1` to `BLEU-4`, `ROUGE-L` and `exact_match`, in percent.
 
-    Each data sample is one image: `pred_caption`, a string, and `gt_caption`, a string or a list of
-    strings. See `caption_scores`.
+    Each data sample is one image: `pred_caption`, a string, and `gt_caption` or `text`, a string or
+    a list of strings. See `caption_scores`.
 
     Args:
         meteor: Add `caption/METEOR`, which starts a Java program; 'auto' means where there is one.
@@ -52,17 +53,19 @@ class CaptionMetric(BaseMetric):
         Raises:
             KeyError: A data sample lacks a caption or, if predictions are saved, the `image_id`.
         """
-        needed = ['pred_caption', 'gt_caption'] + ['image_id'] * (self.save_path is not None)
+        needed = ['pred_caption'] + ['image_id'] * (self.save_path is not None)
         for sample in data_samples:
             missing = [name for name in needed if sample.get(name) is None]
+            references = texts_of(sample)
+            if not references:
+                missing.append('gt_caption')
             if missing:
                 raise KeyError(f'CaptionMetric needs {", ".join(missing)} in each data sample')
-            truth = sample['gt_caption']
             self.results.append(
                 dict(
                     image_id=sample.get('image_id'),
                     prediction=sample['pred_caption'],
-                    references=[truth] if isinstance(truth, str) else list(truth),
+                    references=references,
                 )
             )
 

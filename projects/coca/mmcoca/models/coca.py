@@ -11,10 +11,12 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmcoca.registry import MODELS, TOKENIZER
+from mmcoca.samples import texts_of
 
 from .generation import Caption, GenerationOptions, generate_captions
+from .pair_scores import score_pairs
 from .parts import build_part, check_parts, freeze
-from .retrieval import image_queries, text_queries, texts_of
+from .retrieval import image_queries, text_queries
 from .text import TextBatch
 
 
@@ -235,6 +237,11 @@ class CoCa(BaseModel):
         states = self.text.multimodal(token_states[:, :-1], regional_tokens, batch.lengths - 1)
         return head.log_probabilities(states, *batch).sum(dim=1)
 
+    def score_pairs(self, regional_tokens: Tensor, texts: Sequence[str], pairs: Tensor) -> Tensor:
+        """Regional tokens (A,Q,D), texts, pairs (P,2) of both -> log p(text | image) (P,)."""
+        head = self._require(self.captioning_head, 'captioning')
+        return score_pairs(self.text, head, regional_tokens, self.tokenize(texts), pairs)
+
     @torch.no_grad()
     def predict(self,
                 images: Tensor,
@@ -244,7 +251,12 @@ class CoCa(BaseModel):
         `image_feature` (E,), `text_features` (n,E) of its n captions, `pred_caption`.
         """
         samples = list(data_samples) if data_samples is not None else [DataSample() for _ in images]
-        global_tokens, regional_tokens = self.pool(images)
+        return self.predict_tokens(*self.pool(images), samples)
+
+    def predict_tokens(
+        self, global_tokens: Tensor, regional_tokens: Tensor, samples: list[DataSample]
+    ) -> list[DataSample]:
+        """As `predict`, from global (B,1,D) and regional (B,Q,D) tokens."""
         if self.contrastive_head is not None:
             for sample, feature in zip(samples, self.contrastive_head.embed_image(global_tokens)):
                 sample.set_field(feature, 'image_feature')

@@ -8,13 +8,7 @@ from collections.abc import Sequence
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-
-def texts_of(sample: DataSample) -> list[str]:
-    """The captions of a sample, its `gt_caption` or `text`: one, several, or none."""
-    texts = sample.get('gt_caption', sample.get('text'))
-    if texts is None:
-        return []
-    return [texts] if isinstance(texts, str) else list(texts)
+from mmcoca.samples import texts_of
 
 
 def image_queries(scores: Tensor, samples: Sequence[DataSample]) -> list[DataSample]:

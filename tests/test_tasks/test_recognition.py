@@ -1,0 +1,247 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Classification configs, on drawings in ImageNet's format, with a pretrained encoder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmpretrain.registry import MODELS
+from small_tasks import CONFIGS, evaluate, load_small, shrink_pipeline, train_small
+
+from mmcoca.apis.command_line import build_training, check_checkpoint, load_safely
+from mmcoca.models import RecognitionPooler
+
+NUM_CLASSES = 8
+TRAINED = ['frozen', 'finetune', 'linear']
+
+
+@pytest.fixture(scope='module')
+def imagenet(drawings, tmp_path_factory):
+    """ImageNet of eight drawings: train has each at four places, val at a fifth.
+
+    train is as unpacked, a folder for each of the 1,000 classes; val as published, files alone.
+    """
+    root = tmp_path_factory.mktemp('imagenet')
+    for label in range(1000):
+        (root / 'train' / f'n{label:08}').mkdir(parents=True)
+    (root / 'val').mkdir()
+    (root / 'meta').mkdir()
+    lines = []
+    for label, (path, _) in enumerate(drawings[:NUM_CLASSES]):
+        image = cv2.resize(cv2.imread(str(path)), (64, 64), interpolation=cv2.INTER_AREA)
+        for number, shift in enumerate([(-4, 0), (4, 0), (0, -4), (0, 4)]):
+            name = f'n{label:08}/n{label:08}_{number}.JPEG'
+            assert cv2.imwrite(str(root / 'train' / name), np.roll(image, shift, axis=(0, 1)))
+        name = f'ILSVRC2012_val_{label:08}.JPEG'
+        assert cv2.imwrite(str(root / 'val' / name), np.roll(image, (2, 2), axis=(0, 1)))
+        lines.append(f'{name} {label}')
+    (root / 'meta' / 'val.txt').write_text('\n'.join(lines))
+    return str(root)
+
+
+@pytest.fixture(scope='module')
+def pretrained(drawings, imagenet, emoji_data, tmp_path_factory):
+    """The checkpoint of a small CoCa, pretrained on the training images and a word for each."""
+    folder = tmp_path_factory.mktemp('pretrained')
+    shutil.copy(emoji_data / 'tokenizer.json', folder)
+    paths = sorted(Path(imagenet, 'train').glob('*/*'))
+    pairs = [
+        dict(image=str(path), caption=drawings[int(path.parent.name[1:])][1]) for path in paths
+    ]
+    (folder / 'pairs.jsonl').write_text('\n'.join(map(json.dumps, pairs)))
+    cfg = load_small('coca_base.py', folder, steps=60)
+    cfg.train_dataloader.dataset.update(
+        data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
+    )
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    return train_small(cfg)
+
+
+def weights_of(checkpoint):
+    return load_safely(checkpoint)['state_dict']
+
+
+def load(task, folder, imagenet, pretrained, steps=40):
+    """A small config of the task; its average of weights is made as short as its training."""
+    cfg = load_small(f'classification/coca_base_{task}_imagenet.py', folder, steps=steps)
+    cfg.load_from = pretrained
+    if cfg.model.get('head'):
+        cfg.model.head.update(num_classes=NUM_CLASSES, in_channels=64)
+        cfg.custom_hooks[0].momentum = 0.1
+        cfg.optim_wrapper.optimizer.weight_decay = 0.0  # mmpretrain's layer decay asks for one
+        cfg.train_dataloader.dataset.data_root = cfg.val_dataloader.dataset.data_root = imagenet
+    if cfg.model.neck.type == 'mmcoca.RecognitionPooler':
+        cfg.model.neck.update(dims=64, memory_dims=64, num_heads=4)
+    cfg.test_dataloader.dataset.data_root = imagenet
+    return cfg
+
+
+@pytest.mark.parametrize('task', TRAINED)
+def test_training(task, folder, imagenet, pretrained):
+    """It learns from the pretrained encoder, which stays as it is where it is frozen."""
+    cfg = load(task, folder, imagenet, pretrained)
+    checkpoint = train_small(cfg)
+    metrics = evaluate(cfg, checkpoint)
+    assert metrics['accuracy/top1'] == 100 and metrics['accuracy/top5'] == 100
+    before, after = weights_of(pretrained), weights_of(checkpoint)
+    encoder = [name for name in after if name.startswith('backbone.')]
+    assert set(encoder) == {name for name in before if name.startswith('backbone.')}
+    equal = [torch.equal(before[name], after[name]) for name in encoder]
+    assert all(equal) if task != 'finetune' else not any(equal)
+
+
+def test_folders_of_ones_own(folder, imagenet, pretrained):
+    """As the config's comment says: another data set, as many classes as folders."""
+    for path in Path(imagenet, 'train').glob('*/*'):
+        name = 'train' if path.stem[-1] != '3' else 'val'
+        (folder / 'own' / name / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / 'own' / name / path.parent.name)
+    cfg = load('frozen', folder, imagenet, pretrained)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.update(
+            type='CustomDataset',
+            data_root=str(folder / 'own'),
+            data_prefix=loader.dataset.pop('split'),
+        )
+    assert evaluate(cfg, train_small(cfg))['accuracy/top1'] == 100
+
+
+@pytest.mark.parametrize('task', TRAINED)
+def test_pretrained_weights_arrive(task, folder, imagenet, pretrained):
+    cfg = load(task, folder, imagenet, pretrained)
+    cfg.custom_hooks = []  # what averages weights is not ready before training
+    runner = build_training(cfg)
+    runner.load_or_resume()
+    before = weights_of(pretrained)
+    after = runner.model.backbone.state_dict()
+    assert len(after) > 20
+    for name, tensor in after.items():
+        assert torch.equal(tensor, before[f'backbone.{name}'])
+
+
+def test_nearest_neighbours(folder, imagenet, pretrained):
+    """The weights are those of pretraining alone, so that tools/test.py takes the checkpoint."""
+    cfg = load('knn', folder, imagenet, pretrained)
+    keys = cfg.test_cfg.key_dataloader
+    keys.update(batch_size=12, num_workers=0, persistent_workers=False)
+    keys.dataset.data_root = imagenet
+    shrink_pipeline(keys.dataset.pipeline)
+    cfg.test_cfg.k = 3
+    check_checkpoint(pretrained, MODELS.build(cfg.model))
+    metrics = evaluate(cfg, pretrained)
+    assert metrics['knn/top1'] == 100 and metrics['knn/top5'] == 100
+    assert set(metrics) == {'knn/top1', 'knn/top5'}
+
+
+def test_the_average_of_weights_is_what_is_evaluated_and_saved(folder, imagenet, pretrained):
+
+    class Weights(Hook):
+        """Notes the classifier's weights in validation."""
+
+        def before_val_iter(self, runner, batch_idx, data_batch=None):
+            self.evaluated = runner.model.head.fc.weight.detach().clone()
+
+    cfg = load('frozen', folder, imagenet, pretrained, steps=5)
+    runner = build_training(cfg)
+    weights = Weights()
+    runner.register_hook(weights)
+    steps = []
+    step = runner.optim_wrapper.update_params
+
+    def update_params(*args, **kwargs):
+        step(*args, **kwargs)
+        steps.append(runner.model.head.fc.weight.detach().clone())
+
+    runner.optim_wrapper.update_params = update_params
+    runner.train()
+    average = steps[0]
+    for after_step in steps[1:]:
+        average = 0.9 * average + 0.1 * after_step
+    assert (average - steps[-1]).abs().max() > 1e-3
+    torch.testing.assert_close(weights.evaluated, average)
+    saved = weights_of(f'{cfg.work_dir}/iter_5.pth')['head.fc.weight']
+    torch.testing.assert_close(saved, average)
+
+
+def test_layer_decay(folder, imagenet, pretrained):
+    """From the classifier to the image, each layer's rate is half of the one before, in a step too.
+    """
+    name = 'classification/coca_base_finetune_imagenet.py'
+    cfg = load('finetune', folder, imagenet, pretrained, steps=1)
+    cfg.optim_wrapper = Config.fromfile(CONFIGS / name).optim_wrapper
+    cfg.optim_wrapper.paramwise_cfg.layer_decay_rate = 0.5
+    cfg.optim_wrapper.optimizer.weight_decay = 0.0
+    cfg.param_scheduler = None
+    runner = build_training(cfg)
+    groups = runner.optim_wrapper.optimizer.param_groups
+    scales = {group['param_name']: group['lr'] / 5e-4 for group in groups}
+    assert set(scales) == {name for name, _ in runner.model.named_parameters()}
+    assert scales['neck.queries'] == scales['head.fc.weight'] == scales['backbone.ln1.bias'] == 1
+    assert scales['backbone.layers.1.ffn.layers.1.weight'] == 0.5
+    assert scales['backbone.layers.0.attn.qkv.weight'] == 0.25
+    assert scales['backbone.patch_embed.projection.weight'] == 0.125
+    assert scales['backbone.pos_embed'] == 0.125
+    runner.train()
+    before = weights_of(pretrained)
+    # Adafactor's first step is 0.1 (1 - momentum) of the rate where the second moment is whole.
+    for name in ('layers.1.ln1.weight', 'layers.0.ln1.weight', 'patch_embed.projection.bias'):
+        step = (runner.model.backbone.get_parameter(name) - before[f'backbone.{name}']).abs()
+        expected = 0.1 * 5e-4 * scales[f'backbone.{name}']
+        torch.testing.assert_close(step, torch.full_like(step, expected), rtol=0.02, atol=1e-7)
+
+
+def test_all_of_a_frozen_encoder_is_frozen(folder, imagenet, pretrained):
+    """Stem, stochastic depth and patch dropout too; its forward pass keeps no graph."""
+    cfg = load('frozen', folder, imagenet, pretrained)
+    cfg.model.backbone.update(
+        drop_path_rate=0.5,
+        patch_dropout=0.5,
+        stem=dict(type='mmcoca.ConvStem', channels=(8, ), strides=(4, 2)),
+        attention_cfg=dict(qk_norm=True),
+    )
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    images = torch.randn(3, 3, 32, 32)
+    first, second = (model.backbone(images)[-1] for _ in range(2))
+    assert torch.equal(first, second) and first.shape == (3, 16, 64)
+    assert not first.requires_grad
+    model.head(model.neck((first, ))).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == name.startswith('backbone.')
+    assert model.neck.training and model.head.training
+
+
+def test_the_recipes_are_the_papers():
+    configs = {
+        task: Config.fromfile(CONFIGS / f'classification/coca_base_{task}_imagenet.py')
+        for task in TRAINED
+    }
+    for cfg in configs.values():
+        assert cfg.optim_wrapper.optimizer.lr == 5e-4 and cfg.train_cfg.max_iters == 200_000
+        assert cfg.optim_wrapper.clip_grad.max_norm == 1.0
+        assert [schedule.type for schedule in cfg.param_scheduler] == ['CosineAnnealingLR']
+        assert 8 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 512
+        assert 1 - cfg.custom_hooks[0].momentum == 0.9999
+    for task, smoothing in [('frozen', 0.2), ('finetune', 0.5)]:
+        assert configs[task].model.head.loss.label_smooth_val == smoothing
+        assert configs[task].optim_wrapper.optimizer.weight_decay == 0.01
+        augmentation = configs[task].train_pipeline[-2]
+        assert (augmentation.num_policies, augmentation.magnitude_level) == (2, 20)
+
+
+def test_pooler():
+    """One query reads the last of the backbone's outputs."""
+    pooler = RecognitionPooler(dims=8, memory_dims=6, num_heads=2)
+    tokens = torch.randn(3, 5, 6)
+    pooled, = pooler((torch.randn(3, 2, 6), tokens))
+    assert pooled.shape == (3, 8)
+    # The order of the tokens does not matter, their content does.
+    torch.testing.assert_close(pooler((tokens.flip(1), ))[0], pooled)
+    assert (pooler((2 * tokens, ))[0] - pooled).abs().max() > 1e-3

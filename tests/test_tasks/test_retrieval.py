@@ -1,0 +1,136 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Retrieval configs, on drawings in Karpathy's format, and re-ranking against pairs one by one."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+from small_tasks import CONFIGS, evaluate, load_small, train_small
+
+from mmcoca.apis.command_line import build_testing
+from mmcoca.evaluation import nearest_keys, recall_at_k, reranked_ranks
+from mmcoca.evaluation.recall import relevant_ranks
+from mmcoca.models.pair_scores import score_pairs
+
+TEMPLATES = ('a drawing of {}', '{} in colour', 'here is {}', 'one {} alone', 'just {}')
+
+
+def write_karpathy(folder, drawings, image_folder, name):
+    """Images and a file as Karpathy's, with a training image that must not be tested."""
+    (folder / image_folder).mkdir(parents=True)
+    (folder / 'annotations').mkdir()
+    images = []
+    for number, (path, caption) in enumerate(drawings):
+        shutil.copy(path, folder / image_folder / f'{number:012}.jpg')
+        sentences = [
+            dict(raw=template.format(caption), imgid=number, sentid=5 * number + i)
+            for i, template in enumerate(TEMPLATES)
+        ]
+        images.append(
+            dict(
+                filename=f'{number:012}.jpg',
+                imgid=number,
+                sentids=[sentence['sentid'] for sentence in sentences],
+                sentences=sentences,
+                split='train' if number == len(drawings) - 1 else 'test',
+            )
+        )
+    content = dict(images=images, dataset=name)
+    (folder / 'annotations' / f'dataset_{name}.json').write_text(json.dumps(content))
+
+
+@pytest.fixture(scope='module')
+def pretrained(drawings, emoji_data, tmp_path_factory):
+    """A small CoCa that learned these pairs -> its checkpoint."""
+    folder = tmp_path_factory.mktemp('pretrained')
+    shutil.copy(emoji_data / 'tokenizer.json', folder)
+    cfg = load_small('coca_base.py', folder, steps=200)
+    lines = []
+    for path, caption in drawings:
+        shutil.copy(path, folder / path.name)
+        captions = [template.format(caption) for template in TEMPLATES]
+        lines.append(json.dumps(dict(image=path.name, caption=captions)))
+    (folder / 'pairs.jsonl').write_text('\n'.join(lines))
+    cfg.train_dataloader.dataset.update(
+        data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
+    )
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    return train_small(cfg)
+
+
+@pytest.mark.parametrize(
+    'name, image_folder, file',
+    [
+        ('coco5k', 'val2014', 'coco'),
+        ('coco1k', 'val2014', 'coco'),
+        ('coco5k_rerank', 'val2014', 'coco'),
+        ('flickr30k', 'images', 'flickr30k'),
+    ],
+)
+def test_configs(folder, drawings, pretrained, name, image_folder, file):
+    cfg = load_small(f'retrieval/coca_base_{name}.py', folder)
+    write_karpathy(folder, drawings[:26], image_folder, file)
+    cfg.test_dataloader.dataset.data_root = str(folder)
+    assert len(build_testing(cfg.copy()).test_dataloader.dataset) == 25
+    metrics = evaluate(cfg, pretrained)
+    kinds = ['retrieval', 'reranked'] if name.endswith('rerank') else ['retrieval']
+    for kind in kinds:
+        assert metrics[f'i2t/{kind}/Recall@1'] >= 90 and metrics[f't2i/{kind}/Recall@1'] >= 90
+        assert metrics[f'i2t/{kind}/Recall@10'] == 100
+
+
+@torch.no_grad()
+def test_pairs_are_scored_as_one_by_one(tiny_model, images):
+    model = tiny_model.double()
+    texts = ['hot pepper', 'cat', 'person: blond hair', 'a red flag of an island far away', 'sun']
+    pairs = torch.tensor([(2, 1), (0, 3), (2, 0), (1, 2), (2, 4), (0, 0), (2, 1)])
+    regional_tokens = model.pool(images.double())[1]
+    for images_per_batch in (1, 2, 16):
+        found = score_pairs(
+            model.text,
+            model.captioning_head,
+            regional_tokens,
+            model.tokenize(texts),
+            pairs,
+            images_per_batch,
+        )
+        expected = [
+            model.score(images[image, None].double(), [texts[text]]) for image, text in pairs
+        ]
+        torch.testing.assert_close(found, torch.cat(expected).float())
+
+
+def test_reranking_by_hand():
+    generator = torch.Generator().manual_seed(0)
+    queries = torch.nn.functional.normalize(torch.randn(30, 4, generator=generator), dim=-1)
+    keys = torch.nn.functional.normalize(torch.randn(40, 4, generator=generator), dim=-1)
+    query_groups, key_groups = torch.arange(30) % 20, torch.arange(40) % 20
+    relevant = (query_groups[:, None] == key_groups).nonzero()
+    near, similarities = nearest_keys(queries, keys, 6)
+    scores = torch.randint(0, 4, near.shape, generator=generator).float()
+    found = reranked_ranks(relevant_ranks(queries, keys, relevant), near, scores, relevant)
+    for query in range(30):
+        order = sorted(range(40), key=lambda key: -float(queries[query] @ keys[key]))
+        assert near[query].tolist() == order[:6]
+        score = dict(zip(order[:6], scores[query].tolist()))
+        # Of equal scores the relevant come last.
+        first = sorted(order[:6], key=lambda key: (-score[key], key % 20 == query % 20))
+        ranked = [key % 20 == query % 20 for key in first + order[6:]]
+        assert int(found[query]) == ranked.index(True)
+    # With the similarity itself as score nothing changes.
+    same = reranked_ranks(relevant_ranks(queries, keys, relevant), near, similarities, relevant)
+    recall = 100 * (same < 5).double().mean().item()
+    assert recall == pytest.approx(recall_at_k(queries, keys, query_groups, key_groups)[5])
+
+
+def test_without_a_captioner(tiny_config, tmp_path):
+    cfg = Config.fromfile(CONFIGS / 'retrieval' / 'coca_tiny_emoji_rerank.py')
+    cfg.model = dict(tiny_config.model, captioning_head=None, generation=None)
+    cfg.test_dataloader = tiny_config.test_dataloader
+    cfg.work_dir = str(tmp_path)
+    assert MODELS.build(cfg.model).captioning_head is None
+    with pytest.raises(Exception, match='re-ranking needs a captioning_head'):
+        build_testing(cfg)

@@ -21,7 +21,7 @@ NAMES = sorted(
 def build_on_meta(name, emoji_data):
     cfg = Config.fromfile(CONFIGS / name)
     init_default_scope(cfg.default_scope)
-    if 'vocab_file' in cfg.model.tokenizer:
+    if 'vocab_file' in cfg.model.get('tokenizer', {}):
         cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
     with torch.device('meta'):
         return MODELS.build(cfg.model)
@@ -31,6 +31,18 @@ def build_on_meta(name, emoji_data):
 def test_config_parses_and_its_model_builds(name, emoji_data):
     model = build_on_meta(name, emoji_data)
     assert sum(parameter.numel() for parameter in model.parameters()) > 1e6
+
+
+def depth(path):
+    """Links of the longest chain of `_base_` below a config."""
+    bases = Config._get_base_files(str(path))
+    return max([1 + depth(path.parent / base) for base in bases], default=0)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_chains_are_short_and_configs_fit_on_a_screen(name):
+    assert depth(CONFIGS / name) <= 3
+    assert len((CONFIGS / name).read_text().splitlines()) <= 80
 
 
 def millions(*modules):

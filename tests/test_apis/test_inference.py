@@ -3,6 +3,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -80,7 +81,7 @@ def test_images_are_found_and_read_but_for_what_is_broken(model, folder):
         read += names
         unreadable += failed
     assert len(read) == 8 and len(unreadable) == 1 and set(read) | set(unreadable) == set(paths)
-    with pytest.raises(FileNotFoundError, match='has no image'):
+    with pytest.raises(FileNotFoundError, match='has no file that ends in .bmp'):
         find_images(folder.parent.joinpath('empty').mkdir() or folder.parent / 'empty')
     with pytest.raises(FileNotFoundError, match='does not exist'):
         find_images(folder / 'nowhere')
@@ -107,9 +108,36 @@ def test_captions_of_a_folder_go_on_where_they_stopped(model, folder, tmp_path):
             (line, ) = [x for x in lines if x['image'] == str(path.relative_to(folder))]
             assert line['caption'] == caption.text
             assert line['log_probability'] == pytest.approx(caption.log_probability, abs=1e-3)
-    out.write_text('no JSON\n')
-    with pytest.raises(CaptionFileError, match='captions.jsonl, line 1'):
-        list(caption_images(model, paths, folder, out))
+    with pytest.raises(CaptionFileError, match='other settings .max_length 8 there, 9 here'):
+        list(caption_images(model, paths, folder, out, min_length=3, max_length=9))
+    (folder / 'more').rename(folder / 'moved')
+    with pytest.raises(CaptionFileError, match='other settings .folder'):
+        list(caption_images(model, paths[-1:], folder / 'moved', out, **options))
+    for content, name, message in (
+        (b'no JSON\n', 'captions.jsonl', 'captions.jsonl, line 1: no caption'),
+        (b'{"image": "a.jpg", "caption": "x"}', 'train.jsonl', 'was not begun by this tool'),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(CaptionFileError, match=message):
+            list(caption_images(model, paths, folder, tmp_path / name, **options))
+        assert (tmp_path / name).read_bytes() == content  # as it was
+    with pytest.raises(ValueError, match='max_length 1 is not within'):
+        list(caption_images(model, paths, folder, tmp_path / 'new.jsonl', max_length=1))
+    assert not (tmp_path / 'new.jsonl').exists()
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='other file systems refuse such names')
+def test_any_name_of_a_file(model, emoji_data, tmp_path):
+    """Line separators and bytes that are not UTF-8 neither stop a run nor confuse the next."""
+    drawing = next((emoji_data / 'images').rglob('*.png'))
+    (tmp_path / 'images').mkdir()
+    for name in ('two\u2028lines.png', os.fsdecode(b'caf\xe9.png')):
+        shutil.copy(drawing, tmp_path / 'images' / name)
+    paths, out = find_images(tmp_path / 'images'), tmp_path / 'captions.jsonl'
+    for _ in range(2):
+        list(caption_images(model, paths, tmp_path / 'images', out, max_length=4))
+    names = [json.loads(line)['image'] for line in out.read_text('utf-8').split('\n')[:-1]]
+    assert sorted(names) == ['caf\\xe9.png', 'two\u2028lines.png']
 
 
 @torch.no_grad()
@@ -203,7 +231,7 @@ def test_search_in_saved_embeddings(tmp_path):
     with pytest.raises(ValueError, match="engine 'approximate' is unknown"):
         index.search(queries, engine='approximate')
     save_file(dict(other=torch.zeros(2)), tmp_path / 'other.safetensors')
-    with pytest.raises(ValueError, match='other.safetensors has no embeddings'):
+    with pytest.raises(ValueError, match='other.safetensors is no file of embed.py'):
         EmbeddingIndex.load(tmp_path / 'other.safetensors')
 
 
@@ -240,7 +268,7 @@ def test_tools_work_and_report_what_is_broken(repository, folder, model_args, tm
     image = ['--image', folder / name, '--top-k', '1']
     done = run('inference/search.py', repository, *first, index, *image, *last)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f'{folder / name},{name},1.0000'
+    assert done.stdout == f'query,result,similarity\n{folder / name},{name},1.0000\n'
     done = run(
         'visualization/caption_sheet.py', repository, *first, folder, '--out', sheet, *length, *last
     )
@@ -255,10 +283,15 @@ def test_mistakes_at_the_tools_are_one_line(repository, folder, model_args, tmp_
     first, last = model_args
     out = tmp_path / 'x.jsonl'
     torch.save(dict(state_dict={'a': torch.zeros(1)}), tmp_path / 'other.pth')
+    larger, index = tmp_path / 'larger.pth', tmp_path / 'index.safetensors'
+    weights = torch.load(first[1], weights_only=True)['state_dict']
+    more = {n.replace('layers.0', 'layers.3'): w for n, w in weights.items()}
+    torch.save(dict(state_dict=weights | more), larger)
+    EmbeddingIndex(torch.eye(2), ['a', 'b'], 'weights of another').save(index)
     for tool, args, message in (
         ('caption.py', [*first, tmp_path / 'none', '--out', out], 'none does not exist'),
         ('caption.py', [*first, folder, '--out', tmp_path / 'x.txt'], 'must be .jsonl'),
-        ('caption.py', [*first, folder, '--out', out, '--num-beams', '0'], 'num_beams=0'),
+        ('caption.py', [*first, folder, '--out', out, '--top-p', '0'], 'top_p=0'),
         ('caption.py', [*first, folder, '--out', out, '--max-length', '99'], 'max_length 99'),
         ('caption.py', [first[0], tmp_path / 'other.pth', folder, '--out', out], 'another model'),
         ('classify.py', [*first, folder, '--classes', 'cat', 'cat'], "'cat' is named twice"),
@@ -268,11 +301,14 @@ def test_mistakes_at_the_tools_are_one_line(repository, folder, model_args, tmp_
         ),
         ('embed.py', [*first, '--texts', tmp_path / 'no.txt', '--out', 'x.safetensors'], 'no.txt'),
         ('search.py', [*first, tmp_path / 'no.safetensors', '--texts', 'a'], 'do not exist'),
+        ('search.py', [*first, index, '--texts', 'a'], 'was made with other weights'),
+        ('caption.py', [first[0], larger, folder, '--out', out], 'tensors more than the config'),
     ):
         done = run(f'inference/{tool}', repository, *args, *last)
         errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
         assert done.returncode == 1 and len(errors) == 1, done.stderr
         assert message in errors[0] and 'Traceback' not in done.stderr
+    assert not out.exists()
     for tool in ('caption.py', 'classify.py', 'embed.py', 'search.py'):
         done = run(f'inference/{tool}', repository, '--help')
         assert done.returncode == 0 and 'example: python tools/inference' in done.stdout

@@ -3,9 +3,11 @@ import math
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 
 from mmcoca.evaluation import knn, knn_scores
+from mmcoca.evaluation.knn_loop import gather
 
 
 def features(count, seed):
@@ -52,3 +54,19 @@ def test_errors():
         knn_scores(keys, keys, torch.arange(4), num_classes=4, k=5)
     with pytest.raises(ValueError, match='from 0 to 3, but there are 3 classes'):
         knn_scores(keys, keys, torch.arange(4), num_classes=3, k=2)
+
+
+def gather_on_one_rank(rank, world_size, store, queue):
+    """Seven rows, as MMEngine's default sampler deals them out, padded to eight."""
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', f'file://{store}', rank=rank, world_size=world_size)
+    rows = torch.arange(7)[[i % 7 for i in range(rank, 8, world_size)]]
+    queue.put(gather(rows, 7).tolist())
+    dist.destroy_process_group()
+
+
+def test_two_processes_gather_the_rows_in_order(tmp_path):
+    queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
+    torch.multiprocessing.spawn(gather_on_one_rank, (2, tmp_path / 'store', queue), nprocs=2)
+    assert queue.get() == queue.get() == list(range(7))
+    assert gather(torch.arange(7), 7).tolist() == list(range(7))

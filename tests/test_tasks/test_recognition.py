@@ -6,15 +6,15 @@ import shutil
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 import torch
+from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmpretrain.registry import MODELS
 from small_tasks import CONFIGS, evaluate, load_small, shrink_pipeline, train_small
 
-from mmcoca.apis.command_line import build_training, check_checkpoint, load_safely
+from mmcoca.apis.command_line import UserError, build_training, check_checkpoint, load_safely
 from mmcoca.models import RecognitionPooler
 
 NUM_CLASSES = 8
@@ -23,7 +23,7 @@ TRAINED = ['frozen', 'finetune', 'linear']
 
 @pytest.fixture(scope='module')
 def imagenet(drawings, tmp_path_factory):
-    """ImageNet of eight drawings: train has each at four places, val at a fifth.
+    """ImageNet of eight drawings: train has each in four lights, val in a fifth.
 
     train is as unpacked, a folder for each of the 1,000 classes; val as published, files alone.
     """
@@ -35,11 +35,11 @@ def imagenet(drawings, tmp_path_factory):
     lines = []
     for label, (path, _) in enumerate(drawings[:NUM_CLASSES]):
         image = cv2.resize(cv2.imread(str(path)), (64, 64), interpolation=cv2.INTER_AREA)
-        for number, shift in enumerate([(-4, 0), (4, 0), (0, -4), (0, 4)]):
+        for number, light in enumerate([0.6, 0.7, 0.9, 1.0]):
             name = f'n{label:08}/n{label:08}_{number}.JPEG'
-            assert cv2.imwrite(str(root / 'train' / name), np.roll(image, shift, axis=(0, 1)))
+            assert cv2.imwrite(str(root / 'train' / name), light * image)
         name = f'ILSVRC2012_val_{label:08}.JPEG'
-        assert cv2.imwrite(str(root / 'val' / name), np.roll(image, (2, 2), axis=(0, 1)))
+        assert cv2.imwrite(str(root / 'val' / name), 0.8 * image)
         lines.append(f'{name} {label}')
     (root / 'meta' / 'val.txt').write_text('\n'.join(lines))
     return str(root)
@@ -137,33 +137,34 @@ def test_nearest_neighbours(folder, imagenet, pretrained):
     metrics = evaluate(cfg, pretrained)
     assert metrics['knn/top1'] == 100 and metrics['knn/top5'] == 100
     assert set(metrics) == {'knn/top1', 'knn/top5'}
+    cfg.test_cfg.k = 33
+    with pytest.raises(UserError, match=r'33 nearest neighbours \(k of test_cfg\) of 32 labelled'):
+        evaluate(cfg, pretrained)
+
+
+class ClassifierWeights(Hook):
+    """Notes them after each step of training, and in validation."""
+
+    def __init__(self):
+        self.trained = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.trained.append(runner.model.head.fc.weight.detach().clone())
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        self.evaluated = runner.model.head.fc.weight.detach().clone()
 
 
 def test_the_average_of_weights_is_what_is_evaluated_and_saved(folder, imagenet, pretrained):
-
-    class Weights(Hook):
-        """Notes the classifier's weights in validation."""
-
-        def before_val_iter(self, runner, batch_idx, data_batch=None):
-            self.evaluated = runner.model.head.fc.weight.detach().clone()
-
     cfg = load('frozen', folder, imagenet, pretrained, steps=5)
     runner = build_training(cfg)
-    weights = Weights()
+    weights = ClassifierWeights()
     runner.register_hook(weights)
-    steps = []
-    step = runner.optim_wrapper.update_params
-
-    def update_params(*args, **kwargs):
-        step(*args, **kwargs)
-        steps.append(runner.model.head.fc.weight.detach().clone())
-
-    runner.optim_wrapper.update_params = update_params
     runner.train()
-    average = steps[0]
-    for after_step in steps[1:]:
-        average = 0.9 * average + 0.1 * after_step
-    assert (average - steps[-1]).abs().max() > 1e-3
+    average = weights.trained[0]
+    for trained in weights.trained[1:]:
+        average = 0.9 * average + 0.1 * trained
+    assert (average - weights.trained[-1]).abs().max() > 1e-3
     torch.testing.assert_close(weights.evaluated, average)
     saved = weights_of(f'{cfg.work_dir}/iter_5.pth')['head.fc.weight']
     torch.testing.assert_close(saved, average)
@@ -234,6 +235,17 @@ def test_the_recipes_are_the_papers():
         assert configs[task].optim_wrapper.optimizer.weight_decay == 0.01
         augmentation = configs[task].train_pipeline[-2]
         assert (augmentation.num_policies, augmentation.magnitude_level) == (2, 20)
+
+
+def test_augmentation(drawings):
+    """The whole pipeline of training, which the small configs cut short."""
+    cfg = Config.fromfile(CONFIGS / 'classification/coca_base_frozen_imagenet.py')
+    pipeline = Compose(cfg.train_dataloader.dataset.pipeline)
+    packed = [pipeline(dict(img_path=str(drawings[0][0]), gt_label=3)) for _ in range(20)]
+    for sample in packed:
+        assert sample['inputs'].shape == (3, 288, 288) and sample['inputs'].dtype == torch.uint8
+        assert sample['data_samples'].gt_label.tolist() == [3]
+    assert len({sample['inputs'].numpy().tobytes() for sample in packed}) == 20
 
 
 def test_pooler():

@@ -4,6 +4,7 @@
 import json
 import shutil
 
+import cv2
 import pytest
 import torch
 from mmengine.config import Config
@@ -11,6 +12,7 @@ from mmpretrain.registry import MODELS
 from small_tasks import CONFIGS, evaluate, load_small, train_small
 
 from mmcoca.apis.command_line import build_testing
+from mmcoca.datasets import AnnotationError
 from mmcoca.evaluation import nearest_keys, recall_at_k, reranked_ranks
 from mmcoca.evaluation.recall import relevant_ranks
 from mmcoca.models.pair_scores import score_pairs
@@ -80,6 +82,49 @@ def test_configs(folder, drawings, pretrained, name, image_folder, file):
     for kind in kinds:
         assert metrics[f'i2t/{kind}/Recall@1'] >= 90 and metrics[f't2i/{kind}/Recall@1'] >= 90
         assert metrics[f'i2t/{kind}/Recall@10'] == 100
+
+
+def test_msrvtt(folder, drawings, pretrained):
+    """Clips that show one drawing, with others for a moment, and the data set's own JSON."""
+    cfg = load_small('retrieval/coca_base_msrvtt.py', folder)
+    cfg.test_dataloader.dataset.pipeline[0].num_frames = 4
+    (folder / 'videos').mkdir()
+    shown = [cv2.imread(str(path)) for path, _ in drawings[:8]]
+    for number, drawing in enumerate(shown):
+        frames = [drawing] * 9 + [shown[number - 1]] * 3
+        path = folder / 'videos' / f'video{number + 7010}.mp4'
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 10, drawing.shape[:2])
+        for frame in frames:
+            writer.write(frame)
+        writer.release()
+    videos = [
+        dict(video_id=f'video{n + 7010}', split='test', category=9, url='', id=n) for n in range(8)
+    ]
+    videos.append(dict(video_id='video0', split='train', category=1, url='', id=8))
+    sentences = [
+        dict(caption=template.format(name), video_id=f'video{n + 7010}', sen_id=len(TEMPLATES) * n)
+        for n, (_, name) in enumerate(drawings[:8])
+        for template in TEMPLATES
+    ]
+    content = dict(info=dict(), videos=videos, sentences=sentences)
+    (folder / 'MSRVTT_data.json').write_text(json.dumps(content))
+    cfg.test_dataloader.dataset.data_root = str(folder)
+    metrics = evaluate(cfg, pretrained)
+    assert min(metrics['t2i/retrieval/Recall@1'], metrics['i2t/retrieval/Recall@1']) >= 75
+    (folder / 'MSRVTT_data.json').write_text('[]')
+    with pytest.raises(AnnotationError, match='not the JSON of MSR-VTT'):
+        evaluate(cfg, pretrained)
+
+
+def test_clips_are_the_mean_of_their_frames(tiny_config, images):
+    cfg = dict(tiny_config.model, type='mmcoca.CoCaForVideoRetrieval')
+    model = MODELS.build(cfg).eval()
+    with torch.no_grad():
+        found = model.encode_clips(images.view(2, 2, *images.shape[1:]))
+        frames = model.encode_image(images)
+    for clip in range(2):
+        mean = (frames[2 * clip] + frames[2 * clip + 1]) / 2
+        torch.testing.assert_close(found[clip], mean / mean.norm())
 
 
 @torch.no_grad()

@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 from mmcoca.apis import caption_images, find_images
-from mmcoca.apis.command_line import UserError, user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of
+from mmcoca.apis.command_line import UserError, check_out, user_errors
+from mmcoca.apis.model import add_model_arguments, load_model_of, positive
 from mmcoca.apis.progress import exit_with, show_progress
 
 
@@ -21,17 +21,30 @@ def parse_args() -> argparse.Namespace:
     add_model_arguments(parser)
     parser.add_argument('images', help='folder of images')
     parser.add_argument('--out', required=True, help='file to add to, .jsonl')
-    parser.add_argument('--num-beams', type=int, default=1, help='1: the most probable next token')
-    parser.add_argument('--num-return-sequences', type=int, default=1, help='captions an image')
-    parser.add_argument('--min-length', type=int, default=0, help='tokens')
-    parser.add_argument('--max-length', type=int, help='tokens, with start and end')
+    parser.add_argument(
+        '--num-beams', type=positive, default=1, help='1: the most probable next token'
+    )
+    parser.add_argument(
+        '--num-return-sequences', type=positive, default=1, help='captions an image'
+    )
+    parser.add_argument(
+        '--length-penalty', type=float, default=1.0, help='of beams: more than 1 for longer ones'
+    )
+    parser.add_argument(
+        '--min-length', type=int, default=0, help='tokens between start and end (0)'
+    )
+    parser.add_argument(
+        '--max-length', type=int, help="tokens with start and end (the model's own)"
+    )
     parser.add_argument('--do-sample', action='store_true', help='draw the next token')
-    parser.add_argument('--temperature', type=float, default=1.0)
-    parser.add_argument('--top-k', type=int, default=0)
-    parser.add_argument('--top-p', type=float, default=1.0)
-    parser.add_argument('--seed', type=int)
-    parser.add_argument('--repetition-penalty', type=float, default=1.0)
-    parser.add_argument('--no-repeat-ngram-size', type=int, default=0)
+    parser.add_argument('--temperature', type=float, default=1.0, help='of --do-sample')
+    parser.add_argument('--top-k', type=int, default=0, help='draw from the k likeliest (0: all)')
+    parser.add_argument(
+        '--top-p', type=float, default=1.0, help='draw from the likeliest that reach p'
+    )
+    parser.add_argument('--seed', type=int, help='draws that repeat, the same for every image')
+    parser.add_argument('--repetition-penalty', type=float, default=1.0, help='above 1: fewer')
+    parser.add_argument('--no-repeat-ngram-size', type=int, default=0, help='0: any repeat')
     parser.add_argument('--prefix', default='', help='words that every caption begins with')
     parser.add_argument('--banned-words', nargs='+', default=(), help='words of no caption')
     return parser.parse_args()
@@ -43,14 +56,13 @@ def main() -> None:
     options = {
         name: getattr(args, name)
         for name in (
-            'num_beams', 'num_return_sequences', 'min_length', 'max_length', 'do_sample',
-            'temperature', 'top_k', 'top_p', 'seed', 'repetition_penalty', 'no_repeat_ngram_size',
-            'prefix', 'banned_words'
+            'num_beams', 'num_return_sequences', 'length_penalty', 'min_length', 'max_length',
+            'do_sample', 'temperature', 'top_k', 'top_p', 'seed', 'repetition_penalty',
+            'no_repeat_ngram_size', 'prefix', 'banned_words'
         )
     }
     with user_errors():
-        if not args.out.endswith('.jsonl'):
-            raise UserError(f'--out {args.out}: the ending must be .jsonl')
+        check_out(args.out, '.jsonl')
         paths = find_images(args.images)
         model = load_model_of(args)
         try:

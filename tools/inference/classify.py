@@ -4,12 +4,23 @@
 import argparse
 import csv
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
 
 import torch
 
-from mmcoca.apis import class_embeddings, class_names, classify_images, find_images, load_images
-from mmcoca.apis.command_line import UserError, user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of
+from mmcoca.apis import (
+    class_embeddings,
+    class_names,
+    classify_images,
+    find_images,
+    load_images,
+    name_below,
+)
+from mmcoca.apis.command_line import UserError, check_out, user_errors
+from mmcoca.apis.model import add_model_arguments, load_model_of, positive
 from mmcoca.apis.progress import exit_with, show_progress
 
 
@@ -36,9 +47,21 @@ def parse_args() -> argparse.Namespace:
         help='prompts with {} for the name, whose mean is taken; or a file with a prompt a line, '
         'openai_imagenet (80) or openai_simple (7)',
     )
-    parser.add_argument('--top-k', type=int, default=1, help='classes an image')
-    parser.add_argument('--out', help='CSV file; the standard output if left out')
+    parser.add_argument('--top-k', type=positive, default=1, help='classes an image (1)')
+    parser.add_argument('--out', help='.csv file; the standard output if left out')
     return parser.parse_args()
+
+
+@contextmanager
+def result_file(path: str | None) -> Iterator[TextIO]:
+    """The standard output, or a file that appears when all is written."""
+    if path is None:
+        yield sys.stdout
+        return
+    partial = Path(f'{path}.partial')
+    with open(partial, 'w', newline='', encoding='utf-8') as file:
+        yield file
+    partial.replace(path)
 
 
 @torch.no_grad()
@@ -50,7 +73,7 @@ def classify(model, paths, args, classes, embeddings, writer):
         for path, row in zip(read, chances):
             best = row.topk(top_k)
             for chance, place in zip(best.values.tolist(), best.indices.tolist()):
-                name = path.relative_to(args.images)
+                name = name_below(path, args.images)
                 writer.writerow([name, classes[place], f'{chance:.4f}'])
         yield len(read) + len(unreadable), unreadable
 
@@ -59,6 +82,8 @@ def main() -> None:
     """Classify, with a bar."""
     args = parse_args()
     with user_errors():
+        if args.out:
+            check_out(args.out, '.csv')
         paths = find_images(args.images)
         model = load_model_of(args)
         try:
@@ -70,9 +95,8 @@ def main() -> None:
             embeddings = class_embeddings(model, classes, templates)
         except ValueError as error:
             raise UserError(str(error)) from error
-        file = open(args.out, 'w', newline='', encoding='utf-8') if args.out else sys.stdout
-        with file:
-            writer = csv.writer(file)
+        with result_file(args.out) as file:
+            writer = csv.writer(file, lineterminator='\n')
             writer.writerow(['image', 'class', 'probability'])
             steps = classify(model, paths, args, classes, embeddings, writer)
             unreadable = show_progress(steps, len(paths), 'images')

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
-from mmcoca.apis import EmbeddingIndex, find_images, load_images
-from mmcoca.apis.command_line import UserError, user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of
+from mmcoca.apis import EmbeddingIndex, find_images, load_images, name_below
+from mmcoca.apis.command_line import UserError, check_out, user_errors
+from mmcoca.apis.model import add_model_arguments, load_model_of, weights_mark
 from mmcoca.apis.progress import exit_with, show_progress
+from mmcoca.models.tasks.class_names import lines_of
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,7 +34,7 @@ def embed_images(model, paths, args, parts, names):
     for read, images, unreadable in load_images(model, paths, args.batch_size, args.num_workers):
         if read:
             parts.append(model.encode_image(images).cpu())
-            names += [str(path.relative_to(args.images)) for path in read]
+            names += [name_below(path, args.images) for path in read]
         yield len(read) + len(unreadable), unreadable
 
 
@@ -51,17 +52,18 @@ def main() -> None:
     """Embed, with a bar, and save."""
     args = parse_args()
     with user_errors():
-        if not args.out.endswith('.safetensors'):
-            raise UserError(f'--out {args.out}: the ending must be .safetensors')
+        check_out(args.out, '.safetensors')
         if args.images:
             items = find_images(args.images)
         elif Path(args.texts).is_file():
-            lines = Path(args.texts).read_text('utf-8').splitlines()
-            items = [line.strip() for line in lines if line.strip()]
+            try:
+                items = lines_of(args.texts)
+            except ValueError as error:
+                raise UserError(str(error)) from error
             if not items:
                 raise UserError(f'{args.texts} has no text')
         else:
-            raise UserError(f'file {args.texts} does not exist')
+            raise UserError(f'there is no file {args.texts}')
         model = load_model_of(args)
         parts, names = [], []
         embed = embed_images if args.images else embed_texts
@@ -72,7 +74,7 @@ def main() -> None:
             raise UserError(str(error)) from error
         if not parts:
             raise UserError(f'none of {len(items)} images could be read: {args.out} is not written')
-        EmbeddingIndex(torch.cat(parts), names).save(args.out)
+        EmbeddingIndex(torch.cat(parts), names, weights_mark(model)).save(args.out)
     exit_with(unreadable, len(items))
 
 

@@ -10,7 +10,7 @@ import torch
 
 from mmcoca.apis import EmbeddingIndex, load_images
 from mmcoca.apis.command_line import UserError, user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of
+from mmcoca.apis.model import add_model_arguments, load_model_of, positive, weights_mark
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,8 +25,8 @@ def parse_args() -> argparse.Namespace:
     query = parser.add_mutually_exclusive_group(required=True)
     query.add_argument('--texts', nargs='+', help='texts to search with')
     query.add_argument('--image', help='image file to search with')
-    parser.add_argument('--top-k', type=int, default=5, help='results a query')
-    parser.add_argument('--engine', choices=['exact', 'faiss'], default='exact')
+    parser.add_argument('--top-k', type=positive, default=5, help='results a query (5)')
+    parser.add_argument('--engine', choices=['exact', 'faiss'], default='exact', help='library')
     return parser.parse_args()
 
 
@@ -37,7 +37,11 @@ def main() -> None:
     with user_errors():
         try:
             index = EmbeddingIndex.load(args.index)
+            if args.image and not Path(args.image).is_file():
+                raise UserError(f'there is no image {args.image}')
             model = load_model_of(args)
+            if index.weights and index.weights != weights_mark(model):
+                raise UserError(f'{args.index} was made with other weights: run embed.py again')
             if args.texts:
                 queries, embeddings = args.texts, model.encode_text(args.texts)
             else:
@@ -48,7 +52,7 @@ def main() -> None:
             results = index.search(embeddings.cpu(), args.top_k, args.engine)
         except (ValueError, ImportError) as error:
             raise UserError(str(error)) from error
-        writer = csv.writer(sys.stdout)
+        writer = csv.writer(sys.stdout, lineterminator='\n')
         writer.writerow(['query', 'result', 'similarity'])
         for query, of_query in zip(queries, results):
             for name, similarity in of_query:

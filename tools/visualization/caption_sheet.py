@@ -10,6 +10,7 @@ import argparse
 import base64
 import html
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmcoca.apis import Description, describe_images, find_images, load_images
-from mmcoca.apis.command_line import UserError, user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of
+from mmcoca.apis import Description, describe_images, find_images, load_images, name_below
+from mmcoca.apis.command_line import UserError, check_out, user_errors
+from mmcoca.apis.model import add_model_arguments, load_model_of, positive
 from mmcoca.apis.progress import exit_with, show_progress
 from mmcoca.models import CoCa
 
@@ -45,8 +46,10 @@ def parse_args() -> argparse.Namespace:
     add_model_arguments(parser)
     parser.add_argument('images', help='folder of images')
     parser.add_argument('--out', required=True, help='file to write, .html')
-    parser.add_argument('--max-images', type=int, default=48, help='the first so many of them')
-    parser.add_argument('--num-beams', type=int, default=1)
+    parser.add_argument('--max-images', type=positive, default=48, help='the first so many (48)')
+    parser.add_argument(
+        '--num-beams', type=positive, default=1, help='1: the most probable next token'
+    )
     parser.add_argument('--max-length', type=int, help='tokens, with start and end')
     return parser.parse_args()
 
@@ -97,7 +100,7 @@ def describe(model, paths, args, rows):
             options = dict(num_beams=args.num_beams, max_length=args.max_length)
             descriptions = describe_images(model, images, with_attention=True, **options)
             for path, *rest in zip(read, as_pictures(model, images), descriptions):
-                rows.append(row(rest[0], str(path.relative_to(args.images)), rest[1]))
+                rows.append(row(rest[0], name_below(path, args.images), rest[1]))
         yield len(read) + len(unreadable), unreadable
 
 
@@ -105,9 +108,9 @@ def main() -> None:
     """Caption, with a bar, and write the page."""
     args = parse_args()
     with user_errors():
-        if not args.out.endswith('.html'):
-            raise UserError(f'--out {args.out}: the ending must be .html')
-        paths = find_images(args.images)[:args.max_images]
+        check_out(args.out, '.html')
+        found = find_images(args.images)
+        paths = found[:args.max_images]
         model = load_model_of(args)
         rows = []
         try:
@@ -117,6 +120,8 @@ def main() -> None:
         page = f'<!doctype html><meta charset="utf-8"><title>Captions</title><style>{STYLE}</style>'
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(page + '\n'.join(rows) + '\n', encoding='utf-8')
+    if len(paths) < len(found):
+        print(f'{len(paths)} of {len(found)} images are on the page: --max-images', file=sys.stderr)
     exit_with(unreadable, len(paths))
 
 

@@ -30,3 +30,4 @@ test_dataloader = dict(
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-5))
 train_cfg = dict(max_iters=50_000)
+auto_scale_lr = dict(base_batch_size=128)

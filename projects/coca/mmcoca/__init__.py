@@ -1,6 +1,8 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """CoCa (Contrastive Captioners, arXiv 2205.01917) for OpenMMLab."""
 
+import contextlib
+import sys
 from importlib.util import find_spec
 
 _missing = [name for name in ('mmengine', 'mmcv', 'mmpretrain') if find_spec(name) is None]
@@ -10,8 +12,10 @@ if _missing:
         '(the maintained OpenMMLab packages)'
     )
 
-from .datasets import ImageTextDataset  # noqa: E402
-from .model_index import register_models  # noqa: E402
+# The maintained packages print as they are imported, where our tools write their results.
+with contextlib.redirect_stdout(sys.stderr):
+    from .datasets import ImageTextDataset
+    from .model_index import register_models
 from .version import __version__  # noqa: E402
 
 register_models()

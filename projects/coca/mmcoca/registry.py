@@ -31,10 +31,7 @@ METRICS = Registry(
     'metric', parent=MMENGINE_METRICS, scope='mmcoca', locations=['mmcoca.evaluation']
 )
 LOOPS = Registry(
-    'loop',
-    parent=MMENGINE_LOOPS,
-    scope='mmcoca',
-    locations=['mmcoca.engine', 'mmcoca.evaluation']
+    'loop', parent=MMENGINE_LOOPS, scope='mmcoca', locations=['mmcoca.engine', 'mmcoca.evaluation']
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmcoca', locations=['mmcoca.engine'])
 OPTIMIZERS = Registry(

@@ -3,7 +3,7 @@ from mmcoca.models.tasks import class_embeddings, class_names, classify_images
 
 from .captioning import CaptionFileError, Description, caption_images, describe_images
 from .embeddings import EmbeddingIndex
-from .image_files import find_images, load_images
+from .image_files import find_images, load_images, name_below
 from .inferencers import SearchInferencer, ZeroShotClassificationInferencer
 from .model import load_model
 
@@ -21,4 +21,5 @@ __all__ = [
     'find_images',
     'load_images',
     'load_model',
+    'name_below',
 ]

@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmcoca.models import CoCa
-from mmcoca.models.generation import Caption, GenerationOptions
+from mmcoca.models.generation import Caption, GenerationOptions, check_lengths
 from mmcoca.models.word_attention import word_maps
 
-from .image_files import load_images
+from .image_files import load_images, name_below
+from .model import weights_mark
 
 
 @dataclass
@@ -96,21 +97,20 @@ class CaptionFileError(ValueError):
     """A file that should hold captions holds something else."""
 
 
-def read_captions(path: Path) -> dict[str, dict]:
-    """Lines of JSON with an 'image' -> these lines by image; none if there is no file.
+def read_captions(path: Path, settings: dict) -> dict[str, dict]:
+    """What `caption_images` wrote with the same settings, by image; none if there is no file.
 
     A last line without its end, as an interruption leaves, is cut off the file.
 
-    Raises CaptionFileError, naming the line, for anything else.
+    Raises CaptionFileError, and leaves the file alone, for anything else in it.
     """
-    if not path.is_file():
+    if not path.exists():
         return {}
+    check_settings(path, settings)
     text = path.read_bytes()
     complete = text[:text.rfind(b'\n') + 1]
-    if complete != text:
-        path.write_bytes(complete)
     captions = {}
-    for number, line in enumerate(complete.decode('utf-8', errors='replace').splitlines(), start=1):
+    for number, line in enumerate(complete.decode('utf-8').split('\n')[:-1], start=1):
         try:
             caption = json.loads(line)
             captions[caption['image']] = caption
@@ -118,7 +118,28 @@ def read_captions(path: Path) -> dict[str, dict]:
             raise CaptionFileError(
                 f'{path}, line {number}: no caption of an image, so nothing is added to it'
             ) from error
+    if complete != text:
+        path.write_bytes(complete)
     return captions
+
+
+def settings_file(path: Path) -> Path:
+    """Where the settings stand with which a file of captions was made."""
+    return path.with_suffix('.settings.json')
+
+
+def check_settings(path: Path, settings: dict) -> None:
+    """Raise CaptionFileError if a file of captions was not begun with these settings."""
+    advice = 'choose another file, or delete it'
+    if not settings_file(path).is_file():
+        raise CaptionFileError(f'{path} exists, but was not begun by this tool: {advice}')
+    begun = json.loads(settings_file(path).read_text('utf-8'))
+    for name, value in json.loads(json.dumps(settings)).items():
+        if begun.get(name) != value:
+            raise CaptionFileError(
+                f'{path} was begun with other settings ({name} {begun.get(name)} there, {value} '
+                f'here): {advice}'
+            )
 
 
 @torch.no_grad()
@@ -134,17 +155,24 @@ def caption_images(
     """Append a line of JSON an image to a file, but for those that it has.
 
     A line has the image's path below `folder`, its caption and its log-probability; with
-    `num_return_sequences` lists of them. Yields, after each batch, how many images are done and
-    which of them could not be read.
+    `num_return_sequences` lists of them. A file beside it keeps folder, options and a mark of the
+    weights, so that only the same run goes on. Yields, after each batch, how many images are done
+    and which of them could not be read.
 
     Args:
         options: Of `GenerationOptions`.
+
+    Raises ValueError for options that the model does not have, CaptionFileError for a file of
+    something else or of other settings.
     """
-    done = read_captions(out)
-    names = {path: str(path.relative_to(folder)) for path in paths}
+    check_lengths(GenerationOptions(**options), model.text, model.tokenizer)
+    settings = dict(options, folder=str(folder.resolve()), weights=weights_mark(model))
+    done = read_captions(out, settings)
+    names = {path: name_below(path, folder) for path in paths}
     missing = [path for path in paths if names[path] not in done]
     yield len(paths) - len(missing), []
     out.parent.mkdir(parents=True, exist_ok=True)
+    settings_file(out).write_text(json.dumps(settings, indent=1), encoding='utf-8')
     with open(out, 'a', encoding='utf-8') as file:
         for read, images, unreadable in load_images(model, missing, batch_size, num_workers):
             captions = model.generate_captions(images, **options) if read else []

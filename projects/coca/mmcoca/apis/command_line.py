@@ -7,6 +7,7 @@ import argparse
 import difflib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,11 +41,22 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:  # the reader of the output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (UserError, OSError, AnnotationError, UnreadableImageError) as error:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         sys.exit(130)
+
+
+def check_out(path: str, ending: str) -> None:
+    """Make the folder of a result. Raises UserError for another ending, a folder of that name."""
+    if not path.endswith(ending):
+        raise UserError(f'--out {path}: the ending must be {ending}')
+    if os.path.isdir(path):
+        raise UserError(f'--out {path} is a folder')
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
 
 
 class ConfigOptions(DictAction):
@@ -151,6 +163,8 @@ def build_training(cfg: Config) -> Runner:
     Raises UserError as `build_runner` does, for data that do not fill one batch, and for a batch of
     one pair where the model has a batch norm.
     """
+    if cfg.get('train_cfg') is None:
+        raise UserError(f'{cfg.filename} trains nothing: it is for tools/test.py')
     runner = build_runner(cfg)
     with config_errors(cfg):
         loader = runner.train_loop.dataloader
@@ -275,8 +289,13 @@ def check_some_weights(path: str, model: nn.Module) -> None:
         )
 
 
+def without_numbers(name: str) -> str:
+    """A tensor's name, the same for all layers of a stack."""
+    return re.sub(r'\.\d+\.', '.', name)
+
+
 def check_checkpoint(path: str, model: nn.Module) -> None:
-    """Raise UserError if a checkpoint lacks parameters of the model, or has other shapes.
+    """Raise UserError if a checkpoint lacks parameters of the model, or has other shapes or layers.
 
     MMEngine would test with what is missing left at its random start. Position embeddings may be of
     another image size: mmpretrain's ViT interpolates them.
@@ -289,6 +308,13 @@ def check_checkpoint(path: str, model: nn.Module) -> None:
         raise UserError(
             f'{path} is of another model: it lacks {len(missing)} of {len(expected)} tensors, '
             f'first {missing[0]}'
+        )
+    kinds = {without_numbers(name) for name in expected}
+    more = [n for n in found if n not in expected and without_numbers(n) in kinds]
+    if more:
+        raise UserError(
+            f'{path} is of another model: it has {len(more)} tensors more than the config, first '
+            f'{more[0]}'
         )
     for name, tensor in expected.items():
         is_interpolated = name.endswith('pos_embed') and found[name].dim() == tensor.dim()

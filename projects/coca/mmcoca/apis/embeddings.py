@@ -16,16 +16,27 @@ from torch import Tensor
 
 @dataclass
 class EmbeddingIndex:
-    """Embeddings (N,E), L2-normalised, and what each is of: a path below a folder, or a text."""
+    """Embeddings (N,E), L2-normalised, and what each is of: a path below a folder, or a text.
+
+    `weights` is the `weights_mark` of the model that made them, if it is known.
+
+    Raises ValueError for another number of names.
+    """
 
     embeddings: Tensor
     names: list[str]
+    weights: str = ''
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.embeddings):
+            raise ValueError(f'{len(self.names)} names for {len(self.embeddings)} embeddings')
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file, the names in its metadata."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        metadata = dict(names=json.dumps(self.names, ensure_ascii=False))
+        names = json.dumps(self.names, ensure_ascii=False)
+        metadata = dict(names=names, weights=self.weights)
         save_file(dict(embeddings=self.embeddings.contiguous()), path, metadata)
 
     @classmethod
@@ -36,10 +47,11 @@ class EmbeddingIndex:
         try:
             with safe_open(path, 'pt') as file:
                 embeddings = file.get_tensor('embeddings')
-                names = json.loads(file.metadata()['names'])
+                metadata = file.metadata() or {}
+                names = json.loads(metadata['names'])
         except Exception as error:  # the library's own class is not public
-            raise ValueError(f'{path} has no embeddings and names: {error}') from error
-        return cls(embeddings, names)
+            raise ValueError(f'{path} is no file of embed.py: {error}') from error
+        return cls(embeddings, names, metadata.get('weights', ''))
 
     def search(self, queries: Tensor, top_k: int = 5, engine: str = 'exact') -> list[list[tuple]]:
         """Queries (M,E), L2-normalised -> the (name, cosine similarity) of each one's top k.

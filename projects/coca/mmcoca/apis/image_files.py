@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,11 +25,19 @@ def find_images(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f'folder {folder} does not exist')
+        what = 'is a file, not a folder' if folder.exists() else 'does not exist'
+        raise FileNotFoundError(f'folder {folder} {what}')
     paths = sorted(path for path in folder.rglob('*') if path.suffix.lower() in ENDINGS)
     if not paths:
-        raise FileNotFoundError(f'folder {folder} has no image: {", ".join(sorted(ENDINGS))}')
+        raise FileNotFoundError(
+            f'folder {folder} has no file that ends in {", ".join(sorted(ENDINGS))}'
+        )
     return paths
+
+
+def name_below(path: Path, folder: str | Path) -> str:
+    """A path below a folder, as text; bytes that are not UTF-8 as \\xe9 and so on."""
+    return os.fsencode(path.relative_to(folder)).decode('utf-8', errors='backslashreplace')
 
 
 class ImageFiles(Dataset):

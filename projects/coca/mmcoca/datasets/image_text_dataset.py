@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os.path as osp
+from collections.abc import Iterable
 
 import torch
 from mmengine.fileio import exists
@@ -90,7 +91,7 @@ class ImageTextDataset(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Read and check the annotation file."""
         items, problems = [], []
-        for row in read_annotations(self.ann_file, self.image_key, self.caption_key):
+        for row in self.read_rows():
             problem = self._problem(row)
             if problem:
                 problems.append(f'{row.label}: {problem}')
@@ -107,6 +108,10 @@ class ImageTextDataset(BaseDataset):
         if not items:
             raise AnnotationError(f'{self.ann_file}: no image-text pairs in it')
         return items
+
+    def read_rows(self) -> Iterable[Row]:
+        """What the annotation file says of each image."""
+        return read_annotations(self.ann_file, self.image_key, self.caption_key)
 
     def filter_data(self) -> list[dict]:
         """Keep what `filter_cfg` says. Raises AnnotationError if that is nothing."""

@@ -36,7 +36,7 @@ class ThroughputHook(Hook):
     ) -> None:
         """Divide the batch by the time since the last iteration's end."""
         now = time.perf_counter()
-        images = len(data_batch['inputs']) * get_world_size()
+        images = len(data_batch['data_samples']) * get_world_size()
         runner.message_hub.update_scalar(
             'train/images_per_second', images / (now - self._last_time)
         )

@@ -25,7 +25,9 @@ class KNNTestLoop(TestLoop):
     Args:
         runner, dataloader, evaluator, fp16: As in TestLoop.
         key_dataloader: Loads the labelled images that vote, whose features stay on the device.
-        k, temperature: As in `knn_scores`, which see for errors.
+        k, temperature: As in `knn_scores`.
+
+    Raises ValueError for fewer than k labelled images.
     """
 
     def __init__(
@@ -38,6 +40,11 @@ class KNNTestLoop(TestLoop):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.key_dataloader = self.runner.build_dataloader(key_dataloader, seed=self.runner.seed)
+        if k > len(self.key_dataloader.dataset):
+            raise ValueError(
+                f'{k} nearest neighbours (k of test_cfg) of {len(self.key_dataloader.dataset)} '
+                'labelled images: lower k'
+            )
         self.k = k
         self.temperature = temperature
 

@@ -1,11 +1,17 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-from .backbones import CoCaViT, ConvStem
+from .backbones import CoCaViT, ConvStem, FrameEncoder
 from .coca import CoCa
 from .data_preprocessor import ImageTextDataPreprocessor
-from .heads import CaptioningHead, ContrastiveHead
+from .heads import CaptioningHead, ContrastiveHead, UnderstandingHead
 from .losses import CaptioningLoss, ContrastiveLoss, SigmoidContrastiveLoss
-from .necks import AttentionalPooler, SharedPooler, TaskPoolers
-from .tasks import ZeroShotCoCa
+from .necks import AttentionalPooler, RecognitionPooler, SharedPooler, TaskPoolers
+from .tasks import (
+    CoCaForUnderstanding,
+    CoCaForVideoRetrieval,
+    CoCaForVQA,
+    FrozenEncoderClassifier,
+    ZeroShotCoCa,
+)
 from .text import (
     CLIPTokenizer,
     DecoupledTextDecoder,
@@ -22,19 +28,26 @@ __all__ = [
     'CaptioningHead',
     'CaptioningLoss',
     'CoCa',
+    'CoCaForUnderstanding',
+    'CoCaForVQA',
+    'CoCaForVideoRetrieval',
     'CoCaViT',
     'ConvStem',
     'ContrastiveHead',
     'ContrastiveLoss',
     'DecoupledTextDecoder',
     'FixedLengthUnimodalDecoder',
+    'FrameEncoder',
+    'FrozenEncoderClassifier',
     'ImageTextDataPreprocessor',
     'MultimodalDecoder',
+    'RecognitionPooler',
     'SharedPooler',
     'SigmoidContrastiveLoss',
     'TaskPoolers',
     'TextTokenizer',
     'TwoMLPMultimodalDecoder',
+    'UnderstandingHead',
     'UnimodalDecoder',
     'ZeroShotCoCa',
 ]

@@ -18,7 +18,7 @@ def score_pairs(
     pairs: Tensor,
     images_per_batch: int = 16,
 ) -> Tensor:
-    """Regional tokens (A,Q,D), C texts, P pairs (P,2) of image and text -> log p(text | image) (P,).
+    """Regional tokens (A,Q,D), C texts, pairs (P,2) of image and text -> log p(text | image) (P,).
 
     The pairs of an image are scored together, so that its keys and values are computed once, and
     within a batch each text's unimodal states once.

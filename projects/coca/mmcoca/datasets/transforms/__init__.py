@@ -1,10 +1,18 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .crop_to_content import CropToContent
+from .for_each_frame import ForEachFrame
+from .load_video_frames import LoadVideoFrames
 from .random_affine import RandomAffine
 from .random_color_matrix import RandomColorMatrix
 from .random_elastic import RandomElastic
 from .random_stroke_width import RandomStrokeWidth
 
 __all__ = [
-    'CropToContent', 'RandomAffine', 'RandomColorMatrix', 'RandomElastic', 'RandomStrokeWidth'
+    'CropToContent',
+    'ForEachFrame',
+    'LoadVideoFrames',
+    'RandomAffine',
+    'RandomColorMatrix',
+    'RandomElastic',
+    'RandomStrokeWidth',
 ]

@@ -193,15 +193,19 @@ class CrossAttention(MultiHeadAttention):
         x: Tensor,
         keys_values: tuple[Tensor, Tensor],
         packing: Packing | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Attend from `x` to keys and values of `project_memory`; with a packing, `x` is (T,D).
 
         `x` may be (R,T,D), where each of the B memories belongs to R/B rows next to each other.
+        A mask, (B,1,T,S) or (B,1,1,S), is True where a query may attend to a key.
         """
         query = self.query(x) if packing is None else packing.pad(self.query(x))
         query = query.reshape(len(keys_values[0]), -1, query.shape[-1])
         query = self.query_norm(split_heads(query, self.num_heads))
-        attended = merge_heads(attend(query, *keys_values, logit_soft_cap=self.logit_soft_cap))
+        attended = merge_heads(
+            attend(query, *keys_values, mask=mask, logit_soft_cap=self.logit_soft_cap)
+        )
         return self.proj(attended.view_as(x) if packing is None else packing.pack(attended))
 
     def attention_weights(self, x: Tensor, key: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .attentional_pooler import AttentionalPooler, SharedPooler, TaskPoolers
+from .recognition_pooler import RecognitionPooler
 
-__all__ = ['AttentionalPooler', 'SharedPooler', 'TaskPoolers']
+__all__ = ['AttentionalPooler', 'RecognitionPooler', 'SharedPooler', 'TaskPoolers']

@@ -49,11 +49,13 @@ class AttentionalPooler(BaseModule):
         self.apply(init_transformer_weights)
         nn.init.normal_(self.queries, std=query_std)
 
-    def forward(self, memory: Tensor) -> Tensor:
-        """(B,N,W) -> (B,Q,D)."""
+    def forward(self, memory: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B,N,W) -> (B,Q,D); with a mask (B,N), only what is True there is read."""
         queries = self.query_norm(self.queries).expand(memory.shape[0], -1, -1)
         keys_values = self.attention.project_memory(self.memory_norm(memory))
-        return self.norm(self.attention(queries, keys_values))
+        if mask is not None:
+            mask = mask[:, None, None]  # the same for all heads and queries
+        return self.norm(self.attention(queries, keys_values, mask=mask))
 
     def attention_weights(self, memory: Tensor) -> Tensor:
         """Weights (B,heads,Q,N) with which each query reads the memory: for pictures."""

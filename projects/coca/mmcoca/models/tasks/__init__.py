@@ -1,8 +1,16 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from .answering import CoCaForVQA
 from .class_names import class_names, prompt_templates
+from .frozen_encoder import FrozenEncoderClassifier
+from .understanding import CoCaForUnderstanding
+from .video_retrieval import CoCaForVideoRetrieval
 from .zero_shot import ZeroShotCoCa, class_embeddings, classify_images
 
 __all__ = [
+    'CoCaForUnderstanding',
+    'CoCaForVQA',
+    'CoCaForVideoRetrieval',
+    'FrozenEncoderClassifier',
     'ZeroShotCoCa',
     'class_embeddings',
     'class_names',

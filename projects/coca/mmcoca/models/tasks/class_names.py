@@ -41,6 +41,8 @@ def class_names(classes: str | Sequence[str]) -> list[str]:
         )
     if not names:
         raise ValueError(f'there is no class in {classes!r}: zero-shot needs at least one class')
+    if not all(name.strip() for name in names):
+        raise ValueError(f'a class has no name in {names}')
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"class '{twice}' is named twice")
@@ -87,6 +89,9 @@ def published_templates(name: str) -> list[str]:
 
 
 def lines_of(path: str) -> list[str]:
-    """The lines of a text file that are not empty."""
-    lines = Path(path).read_text('utf-8').splitlines()
+    """The lines of a text file that are not empty. Raises ValueError if it is not UTF-8."""
+    try:
+        lines = Path(path).read_text('utf-8').split('\n')
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path}: not UTF-8 text (byte {error.start})') from error
     return [line.strip() for line in lines if line.strip()]

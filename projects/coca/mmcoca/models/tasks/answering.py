@@ -1,0 +1,131 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Visual question answering: the right one of many answers (paper section 4.2.3), or a text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import torch
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from mmcoca.registry import MODELS
+
+from .answers import answer_scores, most_frequent, read_answers
+from .understanding import CoCaForUnderstanding
+
+
+@MODELS.register_module()
+class CoCaForVQA(CoCaForUnderstanding):
+    """A CoCa that answers each sample's `question` about its image.
+
+    Trains on `gt_answer`, the different answers of the question's annotators, and
+    `gt_answer_weight`, the share of each, as mmpretrain's COCOVQA has them. With a captioning head
+    "question answer" is trained as the image's caption along with it.
+
+    Args:
+        answers: As in `read_answers`, in the order of the understanding head's classes. A file is
+            read when it is first needed.
+        open_ended: Mode 'predict' writes an answer, as the caption that begins with the question,
+            by the options in `generation`, instead of choosing one.
+        **kwargs: As in CoCaForUnderstanding.
+
+    Raises ValueError, besides CoCaForUnderstanding's, for `open_ended` without a captioning head or
+    `generation`.
+    """
+
+    def __init__(
+        self,
+        *args,
+        answers: str | Sequence[str],
+        open_ended: bool = False,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if open_ended and (self.captioning_head is None or self.generation is None):
+            raise ValueError('open_ended answers need a captioning_head and generation')
+        self.answers = answers
+        self.open_ended = open_ended
+
+    @cached_property
+    def answer_labels(self) -> dict[str, int]:
+        """The class of each answer, in their order.
+
+        Raises ValueError as `read_answers` does, and for another number than the head's classes.
+        """
+        answers = read_answers(self.answers)
+        num_classes = self.understanding_head.num_classes
+        if len(answers) != num_classes:
+            raise ValueError(
+                f'there are {len(answers)} answers, but the understanding head has {num_classes} '
+                'classes: set its num_classes (num_answers in our configs)'
+            )
+        return {answer: label for label, answer in enumerate(answers)}
+
+    def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
+        """'loss_answer' and, with a captioning head, 'loss_captioning'; the image is encoded once.
+        """
+        regional_tokens = self.pool_regions(images)
+        logits = self.understand(regional_tokens, [sample.question for sample in data_samples])
+        scores = [
+            answer_scores(sample.gt_answer, sample.gt_answer_weight, self.answer_labels)
+            for sample in data_samples
+        ]
+        targets = torch.stack(scores).to(logits)
+        losses = dict(loss_answer=self.understanding_head.loss(logits, targets))
+        if self.captioning_head is not None:
+            texts = [
+                f'{sample.question} {most_frequent(sample.gt_answer, sample.gt_answer_weight)}'
+                for sample in data_samples
+            ]
+            losses |= self.captioning_loss(regional_tokens, texts)
+        return losses
+
+    def captioning_loss(self, regional_tokens: Tensor, texts: Sequence[str]) -> dict[str, Tensor]:
+        """CoCa's 'loss_captioning', from regional tokens (B,Q,D) and a text for each."""
+        batch = self.tokenize(texts)
+        token_states, _ = self.text.unimodal(*batch)
+        states = self.text.multimodal(token_states[:, :-1], regional_tokens, batch.lengths - 1)
+        return self.captioning_head.loss(states, *batch)
+
+    @torch.no_grad()
+    def predict(self, images: Tensor, data_samples: Sequence[DataSample]) -> list[DataSample]:
+        """Set each sample's `pred_answer`, a string, and its probability `pred_score`."""
+        answer = self.write_answers if self.open_ended else self.choose_answers
+        questions = [sample.question for sample in data_samples]
+        answers, chances = answer(self.pool_regions(images), questions)
+        for sample, text, chance in zip(data_samples, answers, chances):
+            sample.set_field(text, 'pred_answer')
+            sample.set_field(chance, 'pred_score')
+        return list(data_samples)
+
+    def choose_answers(self, regional_tokens: Tensor,
+                       questions: Sequence[str]) -> tuple[list[str], Tensor]:
+        """Regional tokens (B,Q,D) -> the most probable of the known answers, probabilities (B,)."""
+        answers = list(self.answer_labels)
+        chances, labels = self.understand(regional_tokens, questions).sigmoid().max(dim=-1)
+        return [answers[label] for label in labels.tolist()], chances
+
+    def write_answers(self, regional_tokens: Tensor,
+                      questions: Sequence[str]) -> tuple[list[str], Tensor]:
+        """Regional tokens (B,Q,D) -> answers that the captioner writes, probabilities (B,).
+
+        Only images with the same question are captioned together: the cost of a batch is that of as
+        many generations as it has different questions.
+        """
+        rows_of_question = defaultdict(list)
+        for row, question in enumerate(questions):
+            rows_of_question[question].append(row)
+        answers, chances = [''] * len(questions), regional_tokens.new_zeros(len(questions))
+        for question, rows in rows_of_question.items():
+            captions = self.caption_tokens(
+                regional_tokens[rows], replace(self.generation, prefix=question)
+            )
+            start = len(self.tokenizer.encode([question])[0])
+            for row, (caption, *_) in zip(rows, captions):
+                answers[row] = self.tokenizer.decode([caption.token_ids[start:].tolist()])[0]
+                chances[row] = caption.log_probabilities[start:].sum().exp()
+        return answers, chances

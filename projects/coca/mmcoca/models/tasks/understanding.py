@@ -1,0 +1,82 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Classification of a text with its image, or images (paper section 4.2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from mmcoca.registry import MODELS
+
+from ..coca import CoCa
+from ..parts import build_part
+
+
+@MODELS.register_module()
+class CoCaForUnderstanding(CoCa):
+    """A CoCa that gives a label to each sample's `text` with its image, or images.
+
+    SNLI-VE: does the image entail the sentence? NLVR2: is the sentence true of two images?
+
+    Args:
+        understanding_head: Reads the multimodal decoder's states of the text's tokens, start and
+            end included.
+        **kwargs: As in CoCa.
+
+    Raises ValueError, besides CoCa's, for a text decoder without its multimodal half and for a head
+    of another width.
+    """
+
+    def __init__(self, *args, understanding_head: dict, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.understanding_head = build_part('understanding_head', MODELS, understanding_head)
+        if self.text.multimodal is None:
+            raise ValueError('an understanding head needs num_multimodal_layers > 0, but it is 0')
+        width = self.understanding_head.pooler.queries.shape[1]
+        if width != self.text.dims:
+            raise ValueError(
+                f'the understanding head is {width} wide (dims), but the text decoder is '
+                f'{self.text.dims}'
+            )
+
+    def pool_regions(self, images: Tensor) -> Tensor:
+        """Images (B,3,H,W), or several a text (B,images,3,H,W) -> (B*images,Q,D)."""
+        return self.pool(images.flatten(0, -4))[1]
+
+    def understand(self, regional_tokens: Tensor, texts: Sequence[str]) -> Tensor:
+        """Regional tokens (B*images,Q,D), those of a text next to each other -> logits (B,classes).
+
+        Raises ValueError for another number of images than the head concatenates.
+        """
+        num_images = self.understanding_head.num_images
+        if len(regional_tokens) != num_images * len(texts):
+            raise ValueError(
+                f'{len(regional_tokens)} images for {len(texts)} texts: the understanding head '
+                f'takes {num_images} a text (num_images)'
+            )
+        token_ids, lengths = self.tokenize(texts)
+        token_states, _ = self.text.unimodal(token_ids, lengths)
+        # The unimodal half knows no image: it reads a text once.
+        token_states = token_states.repeat_interleave(num_images, dim=0)
+        lengths = lengths.repeat_interleave(num_images)
+        states = self.text.multimodal(token_states, regional_tokens, lengths)
+        return self.understanding_head(states, lengths)
+
+    def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
+        """'loss_label' of each sample's `text` and `gt_label`."""
+        texts = [sample.text for sample in data_samples]
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        logits = self.understand(self.pool_regions(images), texts)
+        return dict(loss_label=self.understanding_head.loss(logits, labels))
+
+    @torch.no_grad()
+    def predict(self, images: Tensor, data_samples: Sequence[DataSample]) -> list[DataSample]:
+        """Set each sample's `pred_score` (classes,) and `pred_label`."""
+        logits = self.understand(self.pool_regions(images), [s.text for s in data_samples])
+        return [
+            sample.set_pred_score(chances).set_pred_label(chances.argmax())
+            for sample, chances in zip(data_samples, logits.softmax(dim=-1))
+        ]

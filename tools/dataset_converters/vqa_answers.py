@@ -1,0 +1,83 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""List the answers that a VQA model chooses from: those given often, the most frequent first.
+
+A question counts for its multiple_choice_answer, the one that most of its annotators gave. Since
+arXiv 1707.07998 it is usual to keep the answers of more than 8 questions. Of VQA v2's train and val
+together they were 3,129 after a normalisation of their spelling, which is not done here: how many
+there are is printed, and num_answers in the config must be that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class ConverterError(ValueError):
+    """An annotation file is not what it should be: the message names it."""
+
+
+def frequent_answers(answers: Iterable[str], min_count: int = 9) -> list[str]:
+    """Answers that occur at least `min_count` times, the most frequent first, then by alphabet.
+
+    Blank ones, of which VQA v2 has a few, are none.
+    """
+    counts = Counter(answer for answer in answers if answer.strip())
+    kept = [answer for answer, count in counts.items() if count >= min_count]
+    return sorted(kept, key=lambda answer: (-counts[answer], answer))
+
+
+def read_multiple_choice_answers(path: Path) -> list[str]:
+    """The answer of each question in an annotation file of VQA v2.
+
+    Raises ConverterError for a file of anything else.
+    """
+    try:
+        annotations = json.loads(path.read_text('utf-8'))['annotations']
+        return [annotation['multiple_choice_answer'] for annotation in annotations]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ConverterError(
+            f'{path}: not the annotations of VQA v2, JSON with "annotations" that each have a '
+            f'"multiple_choice_answer" ({type(error).__name__}: {error})'
+        ) from error
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='Example: python tools/dataset_converters/vqa_answers.py '
+        'data/coco/annotations/v2_mscoco_{train,val}2014_annotations.json '
+        '--out data/coco/annotations/vqav2_answers.txt',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('annotations', type=Path, nargs='+', help='annotation files of VQA v2')
+    parser.add_argument('--out', type=Path, required=True, help='text file, an answer a line')
+    parser.add_argument(
+        '--min-count', type=int, default=9, help='fewest questions of an answer (default: 9)'
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    try:
+        given = [
+            answer for path in args.annotations for answer in read_multiple_choice_answers(path)
+        ]
+        answers = frequent_answers(given, args.min_count)
+        args.out.write_text(''.join(f'{answer}\n' for answer in answers), encoding='utf-8')
+    except (ConverterError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    kept = set(answers)
+    known = sum(answer in kept for answer in given)
+    print(f'Wrote {len(answers)} answers of {known} of {len(given)} questions to {args.out}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

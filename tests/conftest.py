@@ -1,6 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Data that many tests share."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -63,3 +64,15 @@ def images(tiny_config: Config) -> torch.Tensor:
     """Four images of noise, (4,3,H,W), as the data preprocessor leaves them."""
     size = tiny_config.model.backbone.img_size
     return torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope='session')
+def drawings(emoji_data: Path) -> list[tuple[Path, str]]:
+    """32 drawings of one artist, and what is on them, a word each, all different."""
+    annotations = json.loads((emoji_data / 'annotations' / 'test_artist.json').read_text('utf-8'))
+    names = {image['id']: image['file_name'] for image in annotations['images']}
+    captions: dict[str, Path] = {}
+    for pair in annotations['annotations']:
+        if pair['caption'].isalpha():
+            captions.setdefault(pair['caption'], emoji_data / 'images' / names[pair['image_id']])
+    return [(path, caption) for caption, path in list(captions.items())[:32]]

@@ -50,3 +50,27 @@ import mmcoca
         'ImportError: mmcoca needs mmengine, mmcv, mmpretrain: pip install "mmcoca[onedl]" '
         '(the maintained OpenMMLab packages)'
     )
+
+
+def test_an_inherited_config_is_built_in_a_notebook(tmp_path):
+    """`_base_ = 'mmcoca::…'` gives types our scope, in which mmpretrain's are found."""
+    (tmp_path / 'mine.py').write_text(
+        "_base_ = 'mmcoca::coca/coca_base.py'\n"
+        'model = dict(text=dict(num_unimodal_layers=1, num_multimodal_layers=1))\n'
+    )
+    code = f'''
+import mmcoca, torch
+from mmengine.config import Config
+from mmengine.registry import DATASETS, MODELS, VISUALIZERS
+cfg = Config.fromfile({str(tmp_path / 'mine.py')!r})
+with torch.device('meta'):
+    print(type(MODELS.build(cfg.model)).__name__)
+visualizer = dict(type='UniversalVisualizer', name='a', _scope_='mmcoca')
+print(type(VISUALIZERS.build(visualizer)).__name__)
+from mmpretrain.registry import DATASETS
+print(DATASETS.build(dict(type='mmcoca.ImageTextDataset', ann_file='x.jsonl', lazy_init=True,
+    pipeline=cfg.test_pipeline, _scope_='mmcoca')).pipeline.transforms[-1].__class__.__name__)
+'''
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-3:] == ['CoCa', 'UniversalVisualizer', 'PackInputs']

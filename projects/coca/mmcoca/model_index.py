@@ -1,8 +1,9 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Makes the models of model-index.yml known to mmpretrain's list_models and get_model."""
+"""Makes models known to mmpretrain's list_models and get_model, and configs to `_base_`."""
 
 from pathlib import Path
 
+from mmengine.config.utils import MODULE2PACKAGE
 from mmpretrain.apis import ModelHub
 
 
@@ -17,6 +18,7 @@ def find_model_index() -> Path:
 
 def register_models() -> None:
     """Register the models, once: a module may be imported again, as notebooks do."""
+    MODULE2PACKAGE['mmcoca'] = 'mmcoca'  # of MMEngine: `_base_ = 'mmcoca::coca/coca_base.py'`
     path = find_model_index()
     if not ModelHub.has('coca_base'):
         ModelHub.register_model_index(path, config_prefix=path.parent)

@@ -5,47 +5,52 @@ MMEngine imports `mmcoca.registry` by itself when a config names the scope, and 
 imports its `locations` when something is first looked up in it: no `custom_imports` are needed.
 """
 
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import LOOPS as MMENGINE_LOOPS
-from mmengine.registry import METRICS as MMENGINE_METRICS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
-from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
-from mmengine.registry import OPTIMIZERS as MMENGINE_OPTIMIZERS
-from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
-from mmengine.registry import Registry
-from mmpretrain.registry import TOKENIZER as MMPRETRAIN_TOKENIZER
+from __future__ import annotations
 
-MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmcoca', locations=['mmcoca.models'])
-TOKENIZER = Registry(
-    'tokenizer', parent=MMPRETRAIN_TOKENIZER, scope='mmcoca', locations=['mmcoca.models.text']
-)
-DATASETS = Registry(
-    'dataset', parent=MMENGINE_DATASETS, scope='mmcoca', locations=['mmcoca.datasets']
-)
-TRANSFORMS = Registry(
-    'transform', parent=MMENGINE_TRANSFORMS, scope='mmcoca', locations=['mmcoca.datasets']
-)
-METRICS = Registry(
-    'metric', parent=MMENGINE_METRICS, scope='mmcoca', locations=['mmcoca.evaluation']
-)
-LOOPS = Registry(
-    'loop', parent=MMENGINE_LOOPS, scope='mmcoca', locations=['mmcoca.engine', 'mmcoca.evaluation']
-)
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmcoca', locations=['mmcoca.engine'])
-OPTIMIZERS = Registry(
-    'optimizer', parent=MMENGINE_OPTIMIZERS, scope='mmcoca', locations=['mmcoca.engine']
-)
-OPTIM_WRAPPERS = Registry(
-    'optimizer wrapper',
-    parent=MMENGINE_OPTIM_WRAPPERS,
-    scope='mmcoca',
-    locations=['mmcoca.engine']
-)
-OPTIM_WRAPPER_CONSTRUCTORS = Registry(
-    'optimizer wrapper constructor',
-    parent=MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS,
-    scope='mmcoca',
-    locations=['mmcoca.engine']
-)
+from mmengine.registry import Registry
+from mmpretrain import registry as mmpretrain_registry
+
+
+class PluginRegistry(Registry):
+    """A registry of the scope 'mmcoca' that finds mmpretrain's names too.
+
+    A config that inherits ours by `_base_ = 'mmcoca::...'` has our scope wherever it names a type,
+    and our configs do not qualify mmpretrain's names. Were mmpretrain's registry the parent, our
+    names would be found from there alone.
+
+    Args:
+        name: Of the registry in mmpretrain.registry. locations: Modules with our classes.
+    """
+
+    def __init__(self, name: str, *locations: str) -> None:
+        self.fallback = getattr(mmpretrain_registry, name)
+        super().__init__(
+            self.fallback.name,
+            parent=self.fallback.parent or self.fallback,
+            scope='mmcoca',
+            locations=list(locations) or ['mmcoca'],
+        )
+
+    def get(self, key: str) -> type | None:
+        """As in Registry."""
+        return super().get(key) or self.fallback.get(key)
+
+
+MODELS = PluginRegistry('MODELS', 'mmcoca.models')
+TOKENIZER = PluginRegistry('TOKENIZER', 'mmcoca.models.text')
+DATASETS = PluginRegistry('DATASETS', 'mmcoca.datasets')
+TRANSFORMS = PluginRegistry('TRANSFORMS', 'mmcoca.datasets')
+METRICS = PluginRegistry('METRICS', 'mmcoca.evaluation')
+LOOPS = PluginRegistry('LOOPS', 'mmcoca.evaluation')
+HOOKS = PluginRegistry('HOOKS', 'mmcoca.engine')
+OPTIMIZERS = PluginRegistry('OPTIMIZERS', 'mmcoca.engine')
+OPTIM_WRAPPERS = PluginRegistry('OPTIM_WRAPPERS', 'mmcoca.engine')
+OPTIM_WRAPPER_CONSTRUCTORS = PluginRegistry('OPTIM_WRAPPER_CONSTRUCTORS', 'mmcoca.engine')
+# Without classes of ours, for configs that inherit.
+DATA_SAMPLERS = PluginRegistry('DATA_SAMPLERS')
+EVALUATORS = PluginRegistry('EVALUATORS')
+LOG_PROCESSORS = PluginRegistry('LOG_PROCESSORS')
+PARAM_SCHEDULERS = PluginRegistry('PARAM_SCHEDULERS')
+VISBACKENDS = PluginRegistry('VISBACKENDS')
+VISUALIZERS = PluginRegistry('VISUALIZERS')
+WEIGHT_INITIALIZERS = PluginRegistry('WEIGHT_INITIALIZERS')

@@ -28,6 +28,17 @@ from torch import Tensor, nn
 from mmcoca.datasets import AnnotationError, UnreadableImageError
 
 
+def restart_with_short_spins() -> None:
+    """Start this program anew with GOMP_SPINCOUNT, which torch reads as it is loaded.
+
+    Threads that wait may spin only shortly: with as many threads as cores, spinning would starve
+    the dataloader.
+    """
+    if 'GOMP_SPINCOUNT' not in os.environ:
+        os.environ['GOMP_SPINCOUNT'] = '10000'
+        os.execv(sys.executable, sys.orig_argv)
+
+
 class UserError(Exception):
     """A mistake of the person at the command line, told in one line."""
 
@@ -103,6 +114,7 @@ def load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
         cfg = Config.fromfile(args.config)
+        remove_scope(cfg._cfg_dict)
         cfg.launcher = args.launcher
         if args.work_dir is not None:
             cfg.work_dir = args.work_dir
@@ -121,6 +133,20 @@ def load_config(args: argparse.Namespace) -> Config:
     except (SyntaxError, KeyError, TypeError, ImportError, OSError) as error:
         raise UserError(f'{args.config}: {error}') from error
     return cfg
+
+
+def remove_scope(value: object) -> None:
+    """Take off the scope that `_base_ = 'mmcoca::...'` adds: our configs do without.
+
+    MMEngine would hand it to collate_fn as an argument.
+    """
+    if isinstance(value, dict):
+        if value.get('_scope_') == 'mmcoca':
+            del value['_scope_']
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            remove_scope(item)
 
 
 def check_options(cfg: Config, options: dict) -> None:

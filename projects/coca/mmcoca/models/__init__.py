@@ -4,7 +4,13 @@ from .coca import CoCa
 from .data_preprocessor import ImageTextDataPreprocessor
 from .heads import CaptioningHead, ContrastiveHead, UnderstandingHead
 from .losses import CaptioningLoss, ContrastiveLoss, SigmoidContrastiveLoss
-from .necks import AttentionalPooler, RecognitionPooler, SharedPooler, TaskPoolers
+from .necks import (
+    AttentionalPooler,
+    ContrastivePooler,
+    RecognitionPooler,
+    SharedPooler,
+    TaskPoolers,
+)
 from .tasks import (
     CoCaForUnderstanding,
     CoCaForVideoRetrieval,
@@ -35,6 +41,7 @@ __all__ = [
     'ConvStem',
     'ContrastiveHead',
     'ContrastiveLoss',
+    'ContrastivePooler',
     'DecoupledTextDecoder',
     'FixedLengthUnimodalDecoder',
     'FrameEncoder',

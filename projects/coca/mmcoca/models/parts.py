@@ -53,10 +53,10 @@ def check_parts(model: BaseModel) -> None:
         )
     if model.neck.dims != text.dims:
         raise ValueError(f'pooler width {model.neck.dims} is not the text width {text.dims}')
-    if model.neck.dims != text.memory_dims:
+    if text.multimodal is not None and model.neck.regional_dims != text.memory_dims:
         raise ValueError(
-            f'pooler width {model.neck.dims} is not what the multimodal layers read, '
-            f'{text.memory_dims} (memory_dims)'
+            f'the regional tokens are {model.neck.regional_dims} wide, but the multimodal layers '
+            f'read {text.memory_dims} (memory_dims)'
         )
     contrastive_dims = model.contrastive_head.dims if model.contrastive_head else None
     if contrastive_dims not in (None, text.dims):

@@ -1,5 +1,12 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .attentional_pooler import AttentionalPooler, SharedPooler, TaskPoolers
+from .contrastive_pooler import ContrastivePooler
 from .recognition_pooler import RecognitionPooler
 
-__all__ = ['AttentionalPooler', 'RecognitionPooler', 'SharedPooler', 'TaskPoolers']
+__all__ = [
+    'AttentionalPooler',
+    'ContrastivePooler',
+    'RecognitionPooler',
+    'SharedPooler',
+    'TaskPoolers',
+]

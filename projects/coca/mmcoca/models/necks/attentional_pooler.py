@@ -89,6 +89,7 @@ class TaskPoolers(BaseModule):
         self.mode = mode
         self.dims = dims
         self.memory_dims = memory_dims
+        self.regional_dims = dims
         self.captioning_pooler = AttentionalPooler(
             num_queries, dims, memory_dims, num_heads, query_std, attention_cfg=attention_cfg
         )
@@ -135,6 +136,7 @@ class SharedPooler(BaseModule):
             raise ValueError(f'num_queries {num_queries} leaves no query for captions')
         self.dims = dims
         self.memory_dims = memory_dims
+        self.regional_dims = dims
         self.pooler = AttentionalPooler(
             num_queries,
             dims,

@@ -1,0 +1,63 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Images with one label each from an annotation file."""
+
+from __future__ import annotations
+
+from mmcoca.registry import DATASETS
+
+from .annotation_files import AnnotationError, Row
+from .image_text_dataset import ImageTextDataset, _listing
+
+
+@DATASETS.register_module()
+class ImageLabelDataset(ImageTextDataset):
+    """Images to classify, from the annotation files that ImageTextDataset reads.
+
+    An item is one image: `img_path`, `gt_label`, `image_id`, and in `gt_caption` the label's name.
+
+    Args:
+        label_key: The column, or the key of a COCO annotation, which names an image's label.
+        classes: Names of the labels in the order of their numbers, or a file with one a line;
+            None: all that are in the annotation file, sorted.
+        **kwargs: As in ImageTextDataset.
+
+    Raises AnnotationError as ImageTextDataset does, and for a label that is no string or empty, an
+    image with two labels, and a label that is not among the classes.
+    """
+
+    def __init__(self, ann_file: str, label_key: str, **kwargs) -> None:
+        self.label_key = label_key
+        super().__init__(ann_file, caption_key=label_key, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read and check the annotation file."""
+        items, problems = {}, []
+        for pair in super().load_data_list():
+            labels = pair['gt_caption'] if self.test_mode else [pair['gt_caption']]
+            for label in labels:
+                item = items.setdefault(pair['img_path'], dict(pair, gt_caption=label))
+                if item['gt_caption'] != label:
+                    problems.append(
+                        f"{pair['row']}: image {pair['img_path']} has two labels "
+                        f"({self.label_key}), '{item['gt_caption']}' and '{label}'"
+                    )
+        if self.CLASSES is None:
+            self._metainfo['classes'] = tuple(sorted({i['gt_caption'] for i in items.values()}))
+        class_to_idx = self.class_to_idx
+        for item in items.values():
+            item['gt_label'] = class_to_idx.get(item['gt_caption'])
+            if item['gt_label'] is None:
+                problems.append(
+                    f"{item['row']}: label '{item['gt_caption']}' ({self.label_key}) is not among "
+                    f'the {len(class_to_idx)} classes'
+                )
+        if problems:
+            raise AnnotationError(f'{self.ann_file}: {_listing(problems)}')
+        return list(items.values())
+
+    def _problem(self, row: Row) -> str | None:
+        """What is wrong with a row, or None."""
+        labels = row.captions if isinstance(row.captions, list) else [row.captions]
+        if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
+            return f"'{self.label_key}' is {row.captions!r}, not the name of a label"
+        return super()._problem(row)

@@ -2,7 +2,6 @@
 """CoCa (Contrastive Captioners, arXiv 2205.01917) for OpenMMLab."""
 
 import contextlib
-import sys
 from importlib.util import find_spec
 
 _missing = [name for name in ('mmengine', 'mmcv', 'mmpretrain') if find_spec(name) is None]
@@ -12,8 +11,8 @@ if _missing:
         '(the maintained OpenMMLab packages)'
     )
 
-# The maintained packages print as they are imported, where our tools write their results.
-with contextlib.redirect_stdout(sys.stderr):
+# The maintained packages print "Could not import OneDL", where our tools write their results.
+with contextlib.redirect_stdout(None):
     from .datasets import ImageTextDataset
     from .model_index import register_models
 from .version import __version__  # noqa: E402

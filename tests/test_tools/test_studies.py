@@ -1,0 +1,115 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The study tool from training to the table, on a few drawings."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[2]
+TOOL = REPOSITORY / 'tools' / 'studies' / 'run.py'
+ROWS = ['parallel poolers', '0 queries']
+OPTIONS = [
+    '--study',
+    'ablations',
+    '--rows',
+    *ROWS,
+    '--seeds',
+    '0',
+    '--epochs',
+    '1',
+    '--rounds',
+    '2',
+    '--cfg-options',
+    'train_dataloader.dataset.indices=16',
+    'train_dataloader.batch_size=16',
+    'train_dataloader.num_workers=0',
+    'train_dataloader.persistent_workers=False',
+    'test_dataloader.dataset.indices=16',
+]
+
+
+def run(folder, *options):
+    """In a folder with the default data, as configs name it."""
+    command = [sys.executable, '-W', 'ignore', TOOL, *OPTIONS, *options]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=os.environ)
+
+
+@pytest.fixture(scope='module')
+def study(emoji_data, tmp_path_factory):
+    """The folder of a whole study, and what the tool printed."""
+    folder = tmp_path_factory.mktemp('study')
+    (folder / 'data').mkdir()
+    (folder / 'data' / 'emoji').symlink_to(emoji_data)
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+def files_of(folder):
+    """Every file of the runs, and when it was written."""
+    files = (folder / 'work_dirs').rglob('*')
+    return {path: path.stat().st_mtime_ns for path in files if path.name != 'settings.json'}
+
+
+def test_table_and_picture_have_what_was_measured(study):
+    folder, printed = study
+    lines = printed.splitlines()
+    assert [line.split(':')[0]
+            for line in lines[:2]] == ['[1/2] parallel poolers, seed 0', '[2/2] 0 queries, seed 0']
+    out = folder / 'docs' / 'studies' / 'ablations'
+    results = json.loads(out.with_suffix('.json').read_text())
+    table = {
+        cells[0]: cells[1:]
+        for cells in (
+            [cell.strip()
+             for cell in line.strip('|').split('|')]
+            for line in out.with_suffix('.md').read_text().splitlines()
+            if line.startswith('|')
+        )
+    }
+    for row, config in zip(ROWS, ('parallel_poolers', 'queries_0')):
+        work_dir = folder / 'work_dirs' / 'studies' / 'ablations' / f'{config}_tiny_emoji/seed_0'
+        metrics = json.loads((work_dir / 'metrics.json').read_text())
+        assert results['runs'][row] == [metrics]
+        names = ('i2t/retrieval/Recall@1', 't2i/retrieval/Recall@1', 'caption/CIDEr')
+        assert table[row][:3] == [f'{metrics[name]:.1f}' for name in names]
+        step = results['step_seconds'][row] / results['step_seconds'][ROWS[0]]
+        assert table[row][4] == f'{step:.2f}x' and 0.2 < step < 5
+    assert table['parallel poolers'][5] == '71.2 / 68.7'
+    assert table['reference'] == ['–'] * 5 + ['71.6 / 69.0']
+    with Image.open(out.with_suffix('.png')) as image:
+        pixels = np.asarray(image.convert('L'))
+    assert min(pixels.shape) > 300 and 0.01 < (pixels < 250).mean() < 0.9
+
+
+def test_started_again_it_repeats_nothing(study):
+    folder, _ = study
+    before = files_of(folder)
+    results = (folder / 'docs/studies/ablations.json').read_text()
+    done = run(folder)
+    assert done.returncode == 0 and '[' not in done.stdout
+    assert files_of(folder) == before
+    assert (folder / 'docs/studies/ablations.json').read_text() == results
+
+
+def test_other_settings_are_refused(study):
+    folder, _ = study
+    done = run(folder, 'test_dataloader.dataset.indices=8')
+    assert done.returncode == 1
+    assert 'ablations holds runs with other settings' in done.stderr
+
+
+def test_a_failing_run_is_one_line(study, tmp_path):
+    """The others go on, and the exit status tells."""
+    done = run(tmp_path)  # without data
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    for line, row in zip(lines[:2], ROWS):
+        assert row in line and 'error: train.py: ' in line and 'does not exist' in line
+    assert done.stderr.splitlines()[-1] == 'error: 2 runs failed'

@@ -1,0 +1,64 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""A study's results as a table and as a picture."""
+
+from statistics import mean
+
+from matplotlib.figure import Figure
+from studies import Study
+
+# epochs, seeds, runs {row: [{metric: value} of each seed]}, step_seconds {row: seconds}
+Results = dict
+
+
+def values_of(results: Results, row: str, metric: str) -> list[float]:
+    """A metric of a row, of each seed that has it."""
+    return [run[metric] for run in results['runs'].get(row, []) if metric in run]
+
+
+def cell(values: list[float]) -> str:
+    """Mean and range."""
+    if not values:
+        return '–'
+    spread = f' ({min(values):.1f}–{max(values):.1f})' if len(values) > 1 else ''
+    return f'{mean(values):.1f}{spread}'
+
+
+def markdown(results: Results, study: Study) -> str:
+    """The table, beside the paper's figures."""
+    seconds = results['step_seconds']
+    columns = ['', *study.metrics, 'step', 'paper']
+    lines = [f"| {' | '.join(columns)} |", '|---' * len(columns) + '|']
+    for name, row in study.rows.items():
+        cells = [cell(values_of(results, name, metric)) for metric in study.metrics.values()]
+        step = f'{seconds[name] / next(iter(seconds.values())):.2f}x' if name in seconds else '–'
+        lines.append(f"| {' | '.join([name, *cells, step, row.paper])} |")
+    epochs = f"{results['epochs']} epochs" if results['epochs'] else "the configs' epochs"
+    seeds = ', '.join(map(str, results['seeds']))
+    return f"""# {study.title}
+
+On val_dev of the emoji after {epochs}, in percent: the mean of the seeds {seeds} (and their range).
+Step: the median time of a training step beside the first row's. Paper: zero-shot ImageNet / VQA
+(and step) of CoCa-Base with 12 decoder layers (arXiv 2205.01917, Table 8).
+
+""" + '\n'.join(lines) + '\n'
+
+
+def picture(results: Results, study: Study) -> Figure:
+    """A panel for each metric: the mean as a bar, each seed as a point."""
+    rows = list(study.rows)
+    size = (2 + 2.6 * len(study.metrics), 1 + 0.35 * len(rows))
+    figure = Figure(figsize=size, layout='constrained', dpi=120)
+    panels = figure.subplots(1, len(study.metrics), sharey=True)
+    for axes, (title, metric) in zip(panels, study.metrics.items()):
+        for position, row in enumerate(rows):
+            values = values_of(results, row, metric)
+            if values:
+                axes.barh(position, mean(values), color='#a9c4e4')
+                axes.plot(values, [position] * len(values), 'o', color='#1f3b5c', markersize=4)
+        axes.set_title(title, fontsize=9)
+        axes.set_xlim(left=0)
+        axes.grid(axis='x', alpha=0.3)
+    panels[0].set_yticks(range(len(rows)), rows)
+    panels[0].set_ylim(len(rows) - 0.5, -0.5)  # the first row on top
+    figure.suptitle(study.title)
+    return figure

@@ -87,7 +87,7 @@ def choose_forms(image_tokens: Tensor, rows_per_image: int, max_length: int) -> 
         forms[CrossAttention] = unprojected
     rows = rows_per_image * len(image_tokens)
     is_worthwhile = rows >= FEWEST_PACKED_ROWS and max_length >= FEWEST_PACKED_STEPS
-    has_onednn = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+    has_onednn = torch.backends.mkldnn.enabled and hasattr(torch.ops.mkldnn, '_linear_pointwise')
     if is_worthwhile and has_onednn and image_tokens.dtype == torch.float32:
         forms[nn.Linear] = lambda linear: PackedLinear(linear.weight, linear.bias, rows)
         forms[CaptioningHead] = lambda head: PackedLinear(head.weight, None, rows)

@@ -76,3 +76,20 @@ def drawings(emoji_data: Path) -> list[tuple[Path, str]]:
         if pair['caption'].isalpha():
             captions.setdefault(pair['caption'], emoji_data / 'images' / names[pair['image_id']])
     return [(path, caption) for caption, path in list(captions.items())[:32]]
+
+
+@pytest.fixture(scope='session')
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as pip builds it."""
+    folder = tmp_path_factory.mktemp('wheel')
+    source = folder / 'source'
+    source.mkdir()
+    for name in ('README.md', 'LICENSE', 'setup.cfg', 'pyproject.toml', 'model-index.yml'):
+        shutil.copy(REPOSITORY / name, source)
+    for name in ('configs', 'projects'):
+        shutil.copytree(REPOSITORY / name, source / name, symlinks=True)
+    command = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '-w', str(folder), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel, ) = folder.glob('mmcoca-*.whl')
+    return wheel

@@ -6,7 +6,6 @@ import os
 import shutil
 import site
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
@@ -65,23 +64,13 @@ class CaptionsInFolders(BaseDataset):
 
 
 @pytest.fixture(scope='module')
-def python(repository, tmp_path_factory) -> Path:
+def python(wheel, tmp_path_factory) -> Path:
     """The Python of a clean environment with the built wheel.
 
     What the wheel needs is borrowed from the environment of the tests; this repository is not in
     it, since a path is all that is borrowed.
     """
-    folder = tmp_path_factory.mktemp('wheel')
-    source = folder / 'source'
-    source.mkdir()
-    for name in ('README.md', 'LICENSE', 'setup.cfg', 'pyproject.toml', 'model-index.yml'):
-        shutil.copy(repository / name, source)
-    for name in ('configs', 'projects'):
-        shutil.copytree(repository / name, source / name, symlinks=True)
-    command = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '-w', str(folder), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (wheel, ) = folder.glob('mmcoca-*.whl')
+    folder = tmp_path_factory.mktemp('clean')
     venv.create(folder / 'environment', with_pip=True)
     python = folder / 'environment' / ('Scripts' if os.name == 'nt' else 'bin') / 'python'
     done = subprocess.run(

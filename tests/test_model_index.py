@@ -1,6 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 import importlib
-import shutil
 import subprocess
 import sys
 
@@ -77,18 +76,8 @@ torch.save(model.encode_text(['a photo of a cat', 'dog']), 'features.pth')
     )
 
 
-def test_a_wheel_carries_configs_and_index(repository, tmp_path):
+def test_a_wheel_carries_configs_and_index(wheel, tmp_path):
     """Installed from a wheel, away from the repository, the models are listed and built."""
-    source = tmp_path / 'source'
-    source.mkdir()
-    for name in ('README.md', 'LICENSE', 'setup.cfg', 'pyproject.toml', 'model-index.yml'):
-        shutil.copy(repository / name, source)
-    for name in ('configs', 'projects'):
-        shutil.copytree(repository / name, source / name, symlinks=True)
-    command = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '-w', str(tmp_path), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (wheel, ) = tmp_path.glob('mmcoca-*.whl')
     target = tmp_path / 'site'
     command = [sys.executable, '-m', 'pip', 'install', '--no-deps', '--target', str(target)]
     done = subprocess.run([*command, str(wheel)], capture_output=True, text=True)

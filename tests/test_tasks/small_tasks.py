@@ -1,6 +1,8 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Task configs made small: everything of the config but its sizes, files and steps stays."""
 
+import json
+import shutil
 from pathlib import Path
 
 from mmengine.config import Config
@@ -79,3 +81,21 @@ def evaluate(cfg: Config, checkpoint: str) -> dict[str, float]:
     """Test a checkpoint -> the metrics."""
     cfg.load_from = checkpoint
     return build_testing(cfg).test()
+
+
+def pretrain_small(folder: Path, pairs: list[tuple[Path, list[str]]], steps: int) -> str:
+    """Train the small CoCa-Base on images and their captions -> its checkpoint.
+
+    The vocabulary must be in the folder.
+    """
+    lines = []
+    for path, captions in pairs:
+        shutil.copy(path, folder / path.name)
+        lines.append(json.dumps(dict(image=path.name, caption=captions)))
+    (folder / 'pairs.jsonl').write_text('\n'.join(lines))
+    cfg = load_small('coca_base.py', folder, steps=steps)
+    cfg.train_dataloader.dataset.update(
+        data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
+    )
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    return train_small(cfg)

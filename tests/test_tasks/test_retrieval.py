@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
-from small_tasks import CONFIGS, evaluate, load_small, train_small
+from small_tasks import CONFIGS, evaluate, load_small, pretrain_small
 
 from mmcoca.apis.command_line import build_testing
 from mmcoca.datasets import AnnotationError
@@ -49,18 +49,10 @@ def pretrained(drawings, emoji_data, tmp_path_factory):
     """A small CoCa that learned these pairs -> its checkpoint."""
     folder = tmp_path_factory.mktemp('pretrained')
     shutil.copy(emoji_data / 'tokenizer.json', folder)
-    cfg = load_small('coca_base.py', folder, steps=200)
-    lines = []
-    for path, caption in drawings:
-        shutil.copy(path, folder / path.name)
-        captions = [template.format(caption) for template in TEMPLATES]
-        lines.append(json.dumps(dict(image=path.name, caption=captions)))
-    (folder / 'pairs.jsonl').write_text('\n'.join(lines))
-    cfg.train_dataloader.dataset.update(
-        data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
-    )
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    return train_small(cfg)
+    pairs = [
+        (path, [template.format(caption) for template in TEMPLATES]) for path, caption in drawings
+    ]
+    return pretrain_small(folder, pairs, steps=200)
 
 
 @pytest.mark.parametrize(

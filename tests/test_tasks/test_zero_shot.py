@@ -2,7 +2,6 @@
 """Zero-shot configs, on drawings in each data set's own format."""
 
 import hashlib
-import json
 import pickle
 import shutil
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmpretrain.datasets import CIFAR10, CIFAR100
-from small_tasks import evaluate, load_small, train_small
+from small_tasks import evaluate, load_small, pretrain_small
 
 from mmcoca.models import ZeroShotCoCa
 from mmcoca.models.tasks import class_names, prompt_templates
@@ -25,21 +24,14 @@ def pretrained(drawings, emoji_data, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp('pretrained')
     shutil.copy(emoji_data / 'tokenizer.json', folder)
-    cfg = load_small('coca_base.py', folder, steps=150)
     names = [
         name for classes in ('imagenet', 'cifar10', 'cifar100') for name in class_names(classes)[:8]
     ]
     names += [f'big {name}' for _, name in drawings[24:]]
-    lines = []
-    for (path, _), name in zip(drawings, names):
-        shutil.copy(path, folder / path.name)
-        lines.append(json.dumps(dict(image=path.name, caption=f'a photo of a {name}.')))
-    (folder / 'pairs.jsonl').write_text('\n'.join(lines))
-    cfg.train_dataloader.dataset.update(
-        data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
-    )
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    return train_small(cfg)
+    pairs = [
+        (path, [f'a photo of a {name}.']) for (path, _), name in zip(drawings, names, strict=True)
+    ]
+    return pretrain_small(folder, pairs, steps=150)
 
 
 def test_imagenet(folder, drawings, pretrained):

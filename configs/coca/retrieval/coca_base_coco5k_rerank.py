@@ -2,4 +2,4 @@
 # paper; numbers as in coca_tiny_emoji_rerank.py).
 _base_ = 'coca_base_coco5k.py'
 
-test_cfg = dict(type='mmcoca.RerankingTestLoop', top_k=16, similarity_weight=1.0)
+test_cfg = dict(type='mmcoca.RerankingTestLoop', num_candidates=16, similarity_weight=1.0)

@@ -2,4 +2,4 @@
 # log p(text | image). Weight 1 multiplies the odds of both heads; neither number was tuned.
 _base_ = '../coca_tiny_emoji.py'
 
-test_cfg = dict(type='mmcoca.RerankingTestLoop', top_k=16, similarity_weight=1.0)
+test_cfg = dict(type='mmcoca.RerankingTestLoop', num_candidates=16, similarity_weight=1.0)

@@ -110,7 +110,9 @@ def read_captions(path: Path, settings: dict) -> dict[str, dict]:
     text = path.read_bytes()
     complete = text[:text.rfind(b'\n') + 1]
     captions = {}
-    for number, line in enumerate(complete.decode('utf-8').split('\n')[:-1], start=1):
+    for number, line in enumerate(
+        complete.decode('utf-8', errors='replace').split('\n')[:-1], start=1
+    ):
         try:
             caption = json.loads(line)
             captions[caption['image']] = caption

@@ -6,7 +6,7 @@ from __future__ import annotations
 from mmcoca.registry import DATASETS
 
 from .annotation_files import AnnotationError, Row
-from .image_text_dataset import ImageTextDataset, _listing
+from .image_text_dataset import ImageTextDataset, listing
 
 
 @DATASETS.register_module()
@@ -52,7 +52,7 @@ class ImageLabelDataset(ImageTextDataset):
                     f'the {len(class_to_idx)} classes'
                 )
         if problems:
-            raise AnnotationError(f'{self.ann_file}: {_listing(problems)}')
+            raise AnnotationError(f'{self.ann_file}: {listing(problems)}')
         return list(items.values())
 
     def _problem(self, row: Row) -> str | None:

@@ -17,7 +17,7 @@ from .annotation_files import AnnotationError, Row, read_annotations
 _SHOWN_ROWS = 10  # bad rows that one message lists
 
 
-def _listing(rows: list[str]) -> str:
+def listing(rows: list[str]) -> str:
     """The first rows, and how many more there are."""
     more = len(rows) - _SHOWN_ROWS
     return '; '.join(rows[:_SHOWN_ROWS]) + (f'; and {more} more' if more > 0 else '')
@@ -104,7 +104,7 @@ class ImageTextDataset(BaseDataset):
             else:
                 items.extend(dict(common, gt_caption=caption) for caption in captions)
         if problems:
-            raise AnnotationError(f'{self.ann_file}: {_listing(problems)}')
+            raise AnnotationError(f'{self.ann_file}: {listing(problems)}')
         if not items:
             raise AnnotationError(f'{self.ann_file}: no image-text pairs in it')
         return items
@@ -174,7 +174,7 @@ class ImageTextDataset(BaseDataset):
         """One line with the count and the first rows of what could not be read."""
         return (
             f'{self.ann_file}: {self.num_unreadable} of {len(self)} images could not be read and '
-            f'were skipped: {_listing(self.unreadable_rows())}'
+            f'were skipped: {listing(self.unreadable_rows())}'
         )
 
     def check_unreadable(self) -> None:

@@ -21,7 +21,7 @@ from .retrieval_metric import relevant_pairs
 
 @LOOPS.register_module()
 class RerankingTestLoop(TestLoop):
-    """MMEngine's TestLoop, then the top k of each query ordered anew by log p(text | image).
+    """MMEngine's TestLoop, then the best of each query ordered anew by log p(text | image).
 
     Each image is encoded once; its regional tokens are kept, on the model's device, until all pairs
     are scored. Adds `i2t/reranked/Recall@1`, `t2i/reranked/Recall@1` and so on to the evaluator's
@@ -29,7 +29,7 @@ class RerankingTestLoop(TestLoop):
 
     Args:
         runner, dataloader, evaluator, fp16: As in TestLoop.
-        top_k: Candidates of a query that are ordered anew.
+        num_candidates: Of a query, the most similar, that are ordered anew.
         similarity_weight: Of the cosine similarity over the temperature, added to log p(text |
             image); 0: the captioner alone.
         merge_identical_texts: As in RetrievalMetric.
@@ -41,7 +41,7 @@ class RerankingTestLoop(TestLoop):
     def __init__(
         self,
         *args,
-        top_k: int = 16,
+        num_candidates: int = 16,
         similarity_weight: float = 1.0,
         merge_identical_texts: bool = False,
         topk: Sequence[int] = (1, 5, 10),
@@ -52,7 +52,7 @@ class RerankingTestLoop(TestLoop):
             raise ValueError('RerankingTestLoop runs in one process')
         if self.runner.model.captioning_head is None:
             raise ValueError('re-ranking needs a captioning_head, but the model has none')
-        self.top_k = top_k
+        self.num_candidates = num_candidates
         self.similarity_weight = similarity_weight
         self.merge_identical_texts = merge_identical_texts
         self.topk = tuple(topk)
@@ -98,8 +98,8 @@ class RerankingTestLoop(TestLoop):
             [len(texts) for texts in features], captions if self.merge_identical_texts else None
         )
         texts, relevant = torch.cat(features)[chosen], relevant.to(images.device)
-        texts_near, i2t_similarities = nearest_keys(images, texts, self.top_k)
-        images_near, t2i_similarities = nearest_keys(texts, images, self.top_k)
+        texts_near, i2t_similarities = nearest_keys(images, texts, self.num_candidates)
+        images_near, t2i_similarities = nearest_keys(texts, images, self.num_candidates)
         # A pair for which both directions ask is scored once.
         asked = torch.cat([pairs_of(texts_near), pairs_of(images_near).flip(1)])
         asked, places = asked.unique(dim=0, return_inverse=True)

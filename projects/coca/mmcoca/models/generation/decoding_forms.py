@@ -103,7 +103,8 @@ def unprojected(attention: CrossAttention) -> nn.Module:
 
 def with_forms(module: nn.Module, forms: Forms) -> nn.Module:
     """A copy in which modules of the forms' exact types are replaced; the others share weights."""
-    module = forms.get(type(module), copy.copy)(module)
+    if type(module) in forms:
+        module = forms[type(module)](module)
     result = copy.copy(module)
     result._modules = {
         name: None if child is None else with_forms(child, forms)

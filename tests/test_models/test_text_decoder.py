@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmcoca.models import DecoupledTextDecoder
+from mmcoca.models import AggregatingUnimodalDecoder, DecoupledTextDecoder
 from mmcoca.models.layers import SelfAttentionCache
 
 VOCABULARY, DIMS = 50, 32
@@ -70,6 +70,50 @@ def test_batch_equals_each_sentence_alone(decoder, sentences):
         for layer in decoder.multimodal.layers:
             y = reference_layer(layer, y, forbidden[:n, :n], memory)
         torch.testing.assert_close(outputs[row, :n], decoder.multimodal.norm(y[0]))
+
+
+@pytest.mark.parametrize('num_cls_tokens', [1, 3])
+@pytest.mark.parametrize('with_text_tokens', [False, True])
+def test_aggregate_of_several_outputs(num_cls_tokens, with_text_tokens, sentences):
+    """Brute force: each sentence alone, with all its [CLS] tokens after it."""
+    torch.manual_seed(0)
+    unimodal = AggregatingUnimodalDecoder(
+        VOCABULARY,
+        DIMS,
+        num_layers=2,
+        num_heads=4,
+        mlp_dims=64,
+        max_length=12,
+        num_cls_tokens=num_cls_tokens,
+        with_text_tokens=with_text_tokens,
+    ).double().eval()
+    states, features = unimodal(*padded(sentences))
+    for row, sentence in enumerate(sentences):
+        n = len(sentence)
+        tokens = unimodal.token_embedding(sentence) + unimodal.position_embedding[:n]
+        x = torch.cat([tokens, unimodal.cls_embedding])[None]
+        forbidden = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
+        for layer in unimodal.layers:
+            x = reference_layer(layer, x, forbidden)
+        averaged = x[0] if with_text_tokens else x[0, n:]
+        torch.testing.assert_close(features[row], unimodal.cls_norm(averaged.mean(dim=0)))
+        torch.testing.assert_close(states[row, :n], x[0, :n])
+
+
+def test_aggregate_of_one_cls_is_the_plain_decoder(decoder, sentences):
+    aggregating = AggregatingUnimodalDecoder(
+        VOCABULARY, DIMS, 2, 4, 64, max_length=12, num_cls_tokens=1
+    ).double().eval()
+    weights = decoder.unimodal.state_dict()
+    weights['cls_embedding'] = weights['cls_embedding'][None]
+    aggregating.load_state_dict(weights)
+    for ours, plain in zip(aggregating(*padded(sentences)), decoder.unimodal(*padded(sentences))):
+        assert torch.equal(ours, plain)
+
+
+def test_no_cls_is_an_error():
+    with pytest.raises(ValueError, match='num_cls_tokens is 0'):
+        AggregatingUnimodalDecoder(VOCABULARY, DIMS, 2, 4, 64, num_cls_tokens=0)
 
 
 def test_cls_sees_its_own_sentence_itself_and_no_padding(decoder, sentences):

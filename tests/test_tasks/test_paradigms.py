@@ -106,6 +106,9 @@ def changes(old, new, path=''):
         ('queries_0', {'neck.type', 'neck.mode', 'neck.num_queries', 'text.memory_dims'}),
         ('unimodal_1', {'text.num_unimodal_layers', 'text.num_multimodal_layers'}),
         ('unimodal_3', {'text.num_unimodal_layers', 'text.num_multimodal_layers'}),
+        ('cls_1_with_text', {'text.unimodal'}),
+        ('cls_8', {'text.unimodal'}),
+        ('cls_8_with_text', {'text.unimodal'}),
         ('loss_1to1', {'captioning_head.loss.loss_weight'}),
         (
             'loss_1to2',

@@ -19,6 +19,7 @@ from .tasks import (
     ZeroShotCoCa,
 )
 from .text import (
+    AggregatingUnimodalDecoder,
     CLIPTokenizer,
     DecoupledTextDecoder,
     FixedLengthUnimodalDecoder,
@@ -29,6 +30,7 @@ from .text import (
 )
 
 __all__ = [
+    'AggregatingUnimodalDecoder',
     'AttentionalPooler',
     'CLIPTokenizer',
     'CaptioningHead',

@@ -15,6 +15,7 @@ class Packing:
     """
 
     def __init__(self, lengths: Tensor, max_length: int) -> None:
+        self.lengths = lengths
         self.padded_shape = (len(lengths), max_length)
         is_token = torch.arange(max_length, device=lengths.device) < lengths[:, None]
         self.positions = is_token.flatten().nonzero()[:, 0]

@@ -1,9 +1,11 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from .aggregating_decoder import AggregatingUnimodalDecoder
 from .decoder import DecoupledTextDecoder, MultimodalDecoder, UnimodalDecoder
 from .open_clip_decoder import FixedLengthUnimodalDecoder, TwoMLPMultimodalDecoder
 from .tokenizers import CLIPTokenizer, TextBatch, TextTokenizer
 
 __all__ = [
+    'AggregatingUnimodalDecoder',
     'CLIPTokenizer',
     'DecoupledTextDecoder',
     'FixedLengthUnimodalDecoder',

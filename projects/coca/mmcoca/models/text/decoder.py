@@ -97,7 +97,12 @@ class UnimodalDecoder(BaseModule):
         x = self.dropout(packing.pack(x))
         for layer in self.layers:
             x = layer(x, packing=packing, mask=mask)
-        return packing.pad(x)[:, :token_ids.shape[1]], self.cls_norm(x[packing.ends])
+        feature = self.cls_norm(self.aggregate(x, packing))
+        return packing.pad(x)[:, :token_ids.shape[1]], feature
+
+    def aggregate(self, x: Tensor, packing: Packing) -> Tensor:
+        """Packed states (T,D) of texts with [CLS] -> one of each text (B,D): that of [CLS]."""
+        return x[packing.ends]
 
     def decode(self, token_ids: Tensor, start: int, caches: list[SelfAttentionCache]) -> Tensor:
         """All token ids so far (B,L); of those from `start` on, the states (B,L-start,D).

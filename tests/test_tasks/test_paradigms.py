@@ -108,7 +108,6 @@ def changes(old, new, path=''):
         ('unimodal_3', {'text.num_unimodal_layers', 'text.num_multimodal_layers'}),
         ('cls_1_with_text', {'text.unimodal'}),
         ('cls_8', {'text.unimodal'}),
-        ('cls_8_with_text', {'text.unimodal'}),
         ('loss_1to1', {'captioning_head.loss.loss_weight'}),
         (
             'loss_1to2',

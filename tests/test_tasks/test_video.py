@@ -10,9 +10,16 @@ import torch
 from mmengine.config import Config
 from mmpretrain.registry import DATASETS, MODELS
 from small_tasks import CONFIGS, evaluate, load_small, train_small
+from torch.utils.data import DataLoader
 
-from mmcoca.apis.command_line import load_safely
-from mmcoca.datasets import AnnotationError, ForEachFrame, LoadVideoFrames, VideoDataset
+from mmcoca.apis.command_line import load_safely, user_errors
+from mmcoca.datasets import (
+    AnnotationError,
+    ForEachFrame,
+    LoadVideoFrames,
+    UnreadableVideoError,
+    VideoDataset,
+)
 from mmcoca.models import CoCaViT, FrameEncoder
 
 NUM_CLASSES = 4
@@ -188,8 +195,21 @@ def test_unreadable_videos(tmp_path):
         ('sizes', 'sizes: the frames of a video have one size'),
         ('broken', 'img_1.png: no image that OpenCV reads'),
     ]:
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(UnreadableVideoError, match=message):
             LoadVideoFrames(2).transform(dict(video_path=str(tmp_path / name)))
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_an_unreadable_video_is_one_line_at_the_command_line(num_workers, tmp_path):
+    path = tmp_path / 'videos' / 'class' / 'text.mp4'
+    path.parent.mkdir(parents=True)
+    path.write_text('not a video')
+    dataset = VideoDataset(
+        data_root=str(tmp_path / 'videos'), pipeline=[dict(type='mmcoca.LoadVideoFrames')]
+    )
+    with pytest.raises(SystemExit) as stopped, user_errors():
+        list(DataLoader(dataset, num_workers=num_workers))
+    assert stopped.value.code == f'error: {path}: no video that OpenCV reads, or one without frames'
 
 
 def test_one_crop_flip_and_colour_for_all_frames_of_a_clip():

@@ -25,7 +25,7 @@ from mmpretrain.utils.dependency import WITH_MULTIMODAL
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mmcoca.datasets import AnnotationError, UnreadableImageError
+from mmcoca.datasets import AnnotationError, UnreadableImageError, UnreadableVideoError
 
 
 def restart_with_short_spins() -> None:
@@ -54,8 +54,13 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         yield
     except BrokenPipeError:  # the reader of the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (UserError, OSError, AnnotationError, UnreadableImageError) as error:
+    except (UserError, OSError, AnnotationError) as error:
         sys.exit(f'error: {error}')
+    except (UnreadableImageError, UnreadableVideoError) as error:
+        # From a loading worker, torch puts the worker's traceback before the message.
+        line = str(error).strip().splitlines()[-1]
+        name = f'{type(error).__module__}.{type(error).__name__}: '
+        sys.exit(f'error: {line.removeprefix(name)}')
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         sys.exit(130)

@@ -12,6 +12,7 @@ from .transforms import (
     RandomColorMatrix,
     RandomElastic,
     RandomStrokeWidth,
+    UnreadableVideoError,
 )
 from .video_dataset import VideoDataset
 
@@ -29,5 +30,6 @@ __all__ = [
     'RandomStrokeWidth',
     'SNLIVE',
     'UnreadableImageError',
+    'UnreadableVideoError',
     'VideoDataset',
 ]

@@ -1,7 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .crop_to_content import CropToContent
 from .for_each_frame import ForEachFrame
-from .load_video_frames import LoadVideoFrames
+from .load_video_frames import LoadVideoFrames, UnreadableVideoError
 from .random_affine import RandomAffine
 from .random_color_matrix import RandomColorMatrix
 from .random_elastic import RandomElastic
@@ -15,4 +15,5 @@ __all__ = [
     'RandomColorMatrix',
     'RandomElastic',
     'RandomStrokeWidth',
+    'UnreadableVideoError',
 ]

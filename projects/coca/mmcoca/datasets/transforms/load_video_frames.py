@@ -15,6 +15,10 @@ IMAGE_ENDINGS = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.webp')
 MANY_FRAMES = 10**9
 
 
+class UnreadableVideoError(ValueError):
+    """A video could not be read: the message names it."""
+
+
 @TRANSFORMS.register_module()
 class LoadVideoFrames(BaseTransform):
     """Read one frame of each of T equal segments of the video `video_path`.
@@ -27,8 +31,8 @@ class LoadVideoFrames(BaseTransform):
         num_frames: T.
         random_frames: Take a random frame of each segment, for training, not its middle.
 
-    Raises ValueError, naming the video, if it cannot be read, has no frames, or has frames of
-    several sizes.
+    Raises UnreadableVideoError, naming the video, if it cannot be read, has no frames, or has
+    frames of several sizes.
     """
 
     def __init__(self, num_frames: int = 16, random_frames: bool = False) -> None:
@@ -43,7 +47,9 @@ class LoadVideoFrames(BaseTransform):
         frames = (read_frame_folder if path.is_dir() else read_video_file)(path, places)
         sizes = {frame.shape[:2] for frame in frames}
         if len(sizes) > 1:
-            raise ValueError(f'{path}: the frames of a video have one size, but here {sizes}')
+            raise UnreadableVideoError(
+                f'{path}: the frames of a video have one size, but here {sizes}'
+            )
         frames = [cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames]
         shape = frames[0].shape[:2]
         return dict(results, img=frames, img_shape=shape, ori_shape=shape)
@@ -58,13 +64,15 @@ def read_frame_folder(folder: Path, places: np.ndarray) -> list[np.ndarray]:
     """Frames (H,W,3), BGR, of a folder of images."""
     images = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS]
     if not images:
-        raise ValueError(f'{folder}: no frames in this folder ({", ".join(IMAGE_ENDINGS)})')
+        raise UnreadableVideoError(
+            f'{folder}: no frames in this folder ({", ".join(IMAGE_ENDINGS)})'
+        )
     images.sort(key=lambda path: (len(path.name), path.name))  # frame 10 comes after frame 9
     paths = [images[index] for index in frame_indices(len(images), places)]
     frames = [cv2.imread(str(path)) for path in paths]
     for path, frame in zip(paths, frames):
         if frame is None:
-            raise ValueError(f'{path}: no image that OpenCV reads')
+            raise UnreadableVideoError(f'{path}: no image that OpenCV reads')
     return frames
 
 
@@ -76,7 +84,7 @@ def read_video_file(path: Path, places: np.ndarray) -> list[np.ndarray]:
     indices = frame_indices(num_promised, places)
     frames, num_found = grab_frames(path, indices)
     if num_found == 0:
-        raise ValueError(f'{path}: no video that OpenCV reads, or one without frames')
+        raise UnreadableVideoError(f'{path}: no video that OpenCV reads, or one without frames')
     if num_found <= indices[-1]:  # the file has fewer than it promises: now they are counted
         indices = frame_indices(num_found, places)
         frames, _ = grab_frames(path, indices)

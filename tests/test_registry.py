@@ -52,6 +52,13 @@ import mmcoca
     )
 
 
+def test_progress_bars_write_to_the_stdout_of_the_program():
+    """MMEngine's keep the one that was there when they were imported."""
+    done = run('import mmcoca, mmengine; mmengine.track_progress(len, [[1], [2]])')
+    assert done.returncode == 0 and '2/2' in done.stdout
+    assert 'OneDL' not in done.stdout
+
+
 def test_an_inherited_config_is_built_in_a_notebook(tmp_path):
     """`_base_ = 'mmcoca::…'` gives types our scope, in which mmpretrain's are found."""
     (tmp_path / 'mine.py').write_text(

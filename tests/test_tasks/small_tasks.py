@@ -31,6 +31,7 @@ def load_small(name: str, folder: Path, steps: int = 60, batch_size: int = 16) -
     """
     cfg = Config.fromfile(CONFIGS / name)
     cfg.work_dir = str(folder / 'work_dir')
+    cfg.load_from = None  # tasks start from CoCa-Base's weights
     arch = dict(embed_dims=64, num_layers=2, num_heads=4, feedforward_channels=128)
     sizes = dict(dims=64, num_heads=4)
     vocab_size = 2048

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from small_tasks import CONFIGS, evaluate, load_small, pretrain_small
 
-from mmcoca.apis.command_line import build_testing
+from mmcoca.apis.command_line import UserError, build_testing
 from mmcoca.datasets import AnnotationError
 from mmcoca.evaluation import nearest_keys, recall_at_k, reranked_ranks
 from mmcoca.evaluation.recall import relevant_ranks
@@ -74,6 +74,25 @@ def test_configs(folder, drawings, pretrained, name, image_folder, file):
     for kind in kinds:
         assert metrics[f'i2t/{kind}/Recall@1'] >= 90 and metrics[f't2i/{kind}/Recall@1'] >= 90
         assert metrics[f'i2t/{kind}/Recall@10'] == 100
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ('{"images": [', 'JSONDecodeError Expecting value'),
+        ('[1, 2]', 'TypeError list indices'),
+        ('{"images": []}', 'ValueError'),
+    ],
+)
+def test_an_annotation_file_of_another_form_is_named(folder, content, message):
+    cfg = load_small('retrieval/coca_base_coco5k.py', folder)
+    path = folder / 'annotations' / 'dataset_coco.json'
+    path.parent.mkdir()
+    path.write_text(content)
+    cfg.test_dataloader.dataset.data_root = str(folder)
+    with pytest.raises(UserError) as raised:
+        build_testing(cfg)
+    assert f'{path}: not as the data set needs it: {message}' in str(raised.value)
 
 
 def test_msrvtt(folder, drawings, pretrained):

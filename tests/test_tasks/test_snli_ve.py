@@ -38,7 +38,7 @@ def line(flickr_id, hypothesis, label, number):
 
 def write_snli_ve(folder, drawings):
     """The same lines and images as each of the three splits, with a line without a gold label."""
-    images = folder / 'flickr30k-images'
+    images = folder / 'images'
     images.mkdir()
     for number, (path, _) in enumerate(drawings):
         cv2.imwrite(str(images / f'{1000092795 + number}.jpg'), cv2.imread(str(path)))
@@ -59,8 +59,7 @@ def test_snli_ve(folder, drawings):
         dataset = cfg[f'{part}_dataloader'].dataset
         assert dataset.ann_file.endswith(f'snli_ve_{split}.jsonl')
         dataset.update(
-            ann_file=str(folder / f'snli_ve_{split}.jsonl'),
-            data_prefix=str(folder / 'flickr30k-images')
+            ann_file=str(folder / f'snli_ve_{split}.jsonl'), data_prefix=str(folder / 'images')
         )
     cfg.optim_wrapper.pop('paramwise_cfg')  # nothing is pretrained: all learns alike
     assert evaluate(cfg, train_small(cfg))['accuracy/top1'] == 100
@@ -68,12 +67,10 @@ def test_snli_ve(folder, drawings):
 
 def test_items(folder, drawings):
     write_snli_ve(folder, drawings[:2])
-    data_set = SNLIVE(
-        ann_file='snli_ve_dev.jsonl', data_root=str(folder), data_prefix='flickr30k-images'
-    )
+    data_set = SNLIVE(ann_file='snli_ve_dev.jsonl', data_root=str(folder), data_prefix='images')
     assert len(data_set) == 6  # but the one without a gold label
     item = data_set.get_data_info(4)
-    assert item['img_path'] == str(folder / 'flickr30k-images' / '1000092796.jpg')
+    assert item['img_path'] == str(folder / 'images' / '1000092796.jpg')
     assert item['text'] == f'This shows a {drawings[0][1]}.'
     assert data_set.CLASSES[item['gt_label']] == 'contradiction'
     assert item['image_id'] == '1000092796'

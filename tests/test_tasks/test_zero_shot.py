@@ -12,6 +12,7 @@ import torch
 from mmpretrain.datasets import CIFAR10, CIFAR100
 from small_tasks import evaluate, load_small, pretrain_small
 
+from mmcoca.errors import SettingError
 from mmcoca.models import ZeroShotCoCa
 from mmcoca.models.tasks import class_names, prompt_templates
 
@@ -45,7 +46,7 @@ def test_imagenet(folder, drawings, pretrained):
         shutil.copy(path, root / 'val' / f'ILSVRC2012_val_{label:08}.JPEG')
     lines = [f'ILSVRC2012_val_{label:08}.JPEG {label}' for label in range(8)]
     (root / 'meta' / 'val.txt').write_text('\n'.join(lines))
-    cfg.test_dataloader.dataset.data_root = str(root)
+    cfg.test_dataloader.dataset.update(data_root=str(root), classes=cfg.model.classes)
     metrics = evaluate(cfg, pretrained)
     assert metrics['zeroshot/top1'] == 100 and metrics['zeroshot/top5'] == 100
 
@@ -81,6 +82,13 @@ def test_folder(folder, drawings, pretrained):
         shutil.copy(path, folder / 'images' / f'big_{name}' / 'one.png')
     cfg.model.classes = cfg.test_dataloader.dataset.data_root = str(folder / 'images')
     assert evaluate(cfg, pretrained)['zeroshot/top1'] == 100
+    # Names of another folder would give a figure that means nothing.
+    for names, message in (('ab', 'has 2 classes, but .* 8'), ('abcdefgh', "class 'a' where")):
+        cfg.model.classes = str(folder / f'other_{len(names)}')
+        for name in names:
+            (folder / f'other_{len(names)}' / name).mkdir(parents=True)
+        with pytest.raises(SettingError, match=message):
+            evaluate(cfg, pretrained)
 
 
 def test_classes_are_embedded_anew_for_each_evaluation(tiny_config, images):

@@ -57,6 +57,19 @@ def files_of(folder):
     return {path: path.stat().st_mtime_ns for path in files if path.name != 'settings.json'}
 
 
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (['--epochs', '0'], 'argument --epochs: 0 is less than 1'),
+        (['--cfg-options', 'modell.text.dims=8'], "has no 'modell' to set: did you mean 'model'?"),
+    ],
+)
+def test_wrong_options_end_it_at_once(options, message, tmp_path):
+    done = run(tmp_path, *options)
+    assert done.returncode != 0 and done.stdout == ''
+    assert message in done.stderr.splitlines()[-1]
+
+
 def test_table_and_picture_have_what_was_measured(study):
     folder, printed = study
     lines = printed.splitlines()

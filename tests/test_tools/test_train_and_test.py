@@ -200,6 +200,11 @@ def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
             [CONFIG, '--cfg-options', 'train_dataloader.dataset.type=NoSuch'],
             'NoSuch is not in the',
         ),
+        (
+            'train.py',
+            [CONFIG, '--cfg-options', 'vocab_size=99'],
+            "'vocab_size' is a variable, whose value stands in model.text.vocab_size, ",
+        ),
     ],
 )
 def test_mistakes_give_one_line(tool, args, message, options, tmp_path):

@@ -4,7 +4,7 @@
 A question counts for its multiple_choice_answer, the one that most of its annotators gave. Since
 arXiv 1707.07998 it is usual to keep the answers of more than 8 questions. Of VQA v2's train and val
 together they were 3,129 after a normalisation of their spelling, which is not done here: how many
-there are is printed, and num_answers in the config must be that.
+there are is printed, and num_classes and loss.loss_weight of the config's understanding_head must be that.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def main() -> int:
             answer for path in args.annotations for answer in read_multiple_choice_answers(path)
         ]
         answers = frequent_answers(given, args.min_count)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(''.join(f'{answer}\n' for answer in answers), encoding='utf-8')
     except (ConverterError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)

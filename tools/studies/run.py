@@ -6,6 +6,7 @@ What is done is kept in the work directory: started again, the program goes on f
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ from mmengine.config import Config
 from step_cost import median_seconds
 from studies import STUDIES, Study
 
-from mmcoca.apis.command_line import UserError, user_errors
+from mmcoca.apis.command_line import UserError, check_options, user_errors
+from mmcoca.apis.model import positive
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGS = REPOSITORY / 'configs' / 'coca'
@@ -33,8 +35,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--study', choices=list(STUDIES), required=True)
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='of the table, instead of all')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
-    parser.add_argument('--epochs', type=int, help="instead of the configs' own")
-    parser.add_argument('--rounds', type=int, default=20, help='timed steps of each config')
+    parser.add_argument('--epochs', type=positive, help="instead of the configs' own")
+    parser.add_argument('--rounds', type=positive, default=20, help='timed steps of each config')
     parser.add_argument('--work-dir', default='work_dirs/studies')
     parser.add_argument('--out', default='docs/studies', help='folder of JSON, table and picture')
     parser.add_argument('--only-draw', action='store_true', help="draw --out's JSON again")
@@ -129,6 +131,8 @@ def time_steps(configs: dict[str, Path], out: Path, rounds: int) -> dict[str, fl
 def run_study(study: Study, args: argparse.Namespace) -> tuple[dict, int]:
     """Run what is missing -> all results, and the number of runs that failed."""
     work_dir = Path(args.work_dir, args.study)
+    names = [option.split('=')[0] for option in args.cfg_options]
+    check_options(Config.fromfile(CONFIGS / next(iter(study.rows.values())).config), names)
     check_settings(work_dir, args)
     rows = [row for row in study.rows if row in (args.rows or study.rows)]
     # Seed by seed, so that all rows are there early.
@@ -152,6 +156,7 @@ def main() -> None:
     args = parse_args()
     study = STUDIES[args.study]
     out = Path(args.out, f'{args.study}.json')
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it runs ends too
     with user_errors('interrupted; the same command goes on from here'):
         failures = 0
         if not args.only_draw:

@@ -4,9 +4,9 @@
 # flips, 288 px, and that the scale of RandAugment's 20 ends at 30 (beyond their end, mmpretrain's
 # transforms leave black images).
 # Data: data/imagenet/{train,val}/<wordnet id>/*.JPEG, or with meta/{train,val}.txt; for folders of
-# your own classes set data_root, type='CustomDataset', data_prefix in place of split, num_classes.
+# your own classes set data_root, type='CustomDataset', data_prefix in place of split, num_classes,
+# and with less than five classes topk=1 of both evaluators.
 _base_ = '../coca_base_finetune.py'
-load_from = 'work_dirs/coca_base/iter_500000.pth'
 
 model = dict(
     _delete_=True,

@@ -1,7 +1,8 @@
 # ImageNet without training: the 20 training images nearest to an image, by the mean of the frozen
 # encoder's patch tokens, vote for its class. The paper has no figure; number of neighbours and
 # temperature are DINO's (arXiv 2104.14294). For tools/test.py with a checkpoint of pretraining.
-# Data: as in coca_base_frozen_imagenet.py, for folders of your own too (but for num_classes).
+# Data: as in coca_base_frozen_imagenet.py, for folders of your own too (but for num_classes;
+# k is at most the number of training images).
 _base_ = '../coca_base.py'
 
 model = dict(

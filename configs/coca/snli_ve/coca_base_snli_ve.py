@@ -2,7 +2,7 @@
 # it, or neither? Steps, batch, rates and RandAugment are the paper's; cross entropy and images
 # resized without a crop are ours. The paper's 2.1B model at dev / test: 87.0 / 87.1.
 # Data: data/snli_ve/snli_ve_{train,dev,test}.jsonl, and the images of Flickr30k in
-# data/flickr30k/flickr30k-images/<Flickr30K_ID>.jpg.
+# data/flickr30k/images/<Flickr30K_ID>.jpg.
 _base_ = '../coca_base_finetune.py'
 batch_size = 128  # over all processes
 pretrained_lr = 5e-5
@@ -28,7 +28,7 @@ rand_augment = dict(
 )
 train_pipeline = [*_base_.test_pipeline[:2], rand_augment, pack]
 test_pipeline = [*_base_.test_pipeline[:2], pack]
-data_prefix = 'data/flickr30k/flickr30k-images'
+data_prefix = 'data/flickr30k/images'
 train_dataloader = dict(
     batch_size=batch_size,
     dataset=dict(

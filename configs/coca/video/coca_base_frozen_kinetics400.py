@@ -4,9 +4,9 @@
 # average of weights 0.9999, a warm-up of 1,000 steps. Ours: 16 frames, 288 px, crops and flips.
 # Data, as mmaction2 lays it out: data/kinetics400/videos_{train,val}/<class>/*.mp4 (or folders of
 # frames), and kinetics400_{train,val}_list_videos.txt with lines "<class>/<name>.mp4 <number>". For
-# folders of your own classes leave ann_file out and set data_root and num_classes.
+# folders of your own classes leave ann_file out and set data_root and num_classes, and with less
+# than five classes topk=1 of both evaluators.
 _base_ = '../coca_base_finetune.py'
-load_from = 'work_dirs/coca_base/iter_500000.pth'
 num_frames = 16
 
 model = dict(

@@ -6,7 +6,7 @@
 # Data: data/coco/{train2014,val2014}/*.jpg, and in data/coco/annotations the four JSON files below
 # and vqav2_answers.txt, which tools/dataset_converters/vqa_answers.py makes.
 _base_ = '../coca_base_finetune.py'
-num_answers = 3129  # lines of vqav2_answers.txt
+num_answers = 3129  # lines of vqav2_answers.txt; stands in num_classes and loss_weight
 batch_size = 64  # over all processes
 pretrained_lr = 2e-5
 head_lr = 5e-4

@@ -13,6 +13,7 @@ test_dataloader = dict(
         type='CIFAR10',
         data_root='data/cifar10',
         split='test',
+        download=False,
         # Without loading: the images come from the pickles.
         pipeline=_base_.test_pipeline[1:],
     )

@@ -13,6 +13,7 @@ test_dataloader = dict(
         type='CIFAR100',
         data_root='data/cifar100',
         split='test',
+        download=False,
         pipeline=_base_.test_pipeline[1:],
     )
 )

@@ -1,5 +1,6 @@
 # Zero-shot classification of a folder with a folder of images for each class, whose name is the
-# class: data/my_images/<class name>/*.jpg
+# class: data/my_images/<class name>/*.jpg. Another folder: --cfg-options model.classes=FOLDER
+# test_dataloader.dataset.data_root=FOLDER
 _base_ = 'coca_base_imagenet.py'
 data_root = 'data/my_images'
 

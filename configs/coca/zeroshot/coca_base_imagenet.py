@@ -21,3 +21,4 @@ test_dataloader = dict(
 val_dataloader = test_dataloader
 test_evaluator = [dict(type='Accuracy', topk=(1, 5), prefix='zeroshot')]
 val_evaluator = test_evaluator
+custom_hooks = [dict(type='mmcoca.ClassNamesHook')]

@@ -11,10 +11,13 @@ if _missing:
         '(the maintained OpenMMLab packages)'
     )
 
-# The maintained packages print "Could not import OneDL", where our tools write their results.
+import mmengine  # noqa: E402, F401  # its progress bars keep the stdout of their import
+
+# This one prints "Could not import OneDL", where our tools write their results.
 with contextlib.redirect_stdout(None):
-    from .datasets import ImageTextDataset
-    from .model_index import register_models
+    import mmpretrain.datasets  # noqa: F401
+from .datasets import ImageTextDataset  # noqa: E402
+from .model_index import register_models  # noqa: E402
 from .version import __version__  # noqa: E402
 
 register_models()

@@ -9,7 +9,8 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
@@ -26,6 +27,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mmcoca.datasets import AnnotationError, UnreadableImageError, UnreadableVideoError
+from mmcoca.errors import SettingError
+
+# What MMEngine reads from the config itself, besides the parameters of its Runner.
+READ_FROM_CONFIG_ALONE = {
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+}
 
 
 def restart_with_short_spins() -> None:
@@ -54,7 +68,7 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         yield
     except BrokenPipeError:  # the reader of the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (UserError, OSError, AnnotationError) as error:
+    except (UserError, OSError, AnnotationError, SettingError) as error:
         sys.exit(f'error: {error}')
     except (UnreadableImageError, UnreadableVideoError) as error:
         # From a loading worker, torch puts the worker's traceback before the message.
@@ -154,16 +168,44 @@ def remove_scope(value: object) -> None:
             remove_scope(item)
 
 
-def check_options(cfg: Config, options: dict) -> None:
-    """Raise UserError for an option that neither the config nor MMEngine knows."""
-    read_from_config_alone = {'custom_imports', 'model_wrapper_cfg', 'runner_type'}
-    known = {*cfg, *inspect.signature(Runner).parameters, *read_from_config_alone}
+def check_options(cfg: Config, options: Iterable[str]) -> None:
+    """Raise UserError for an option that neither the config nor MMEngine knows.
+
+    Nor may it be a variable with which the config has written other settings: they would stay.
+    """
+    read_by_mmengine = {*inspect.signature(Runner).parameters, *READ_FROM_CONFIG_ALONE}
+    known = {*cfg, *read_by_mmengine}
+    values = dict(leaves(cfg._cfg_dict))
     for key in options:
         name = key.split('.')[0]
         if name not in known:
             similar = difflib.get_close_matches(name, known, n=1)
             hint = f": did you mean '{similar[0]}'?" if similar else ''
             raise UserError(f"{cfg.filename} has no '{name}' to set{hint}")
+        is_variable = name not in read_by_mmengine
+        if is_variable and type(values.get(key)) in (str, int, float):
+            places = [
+                place for place, value in values.items()
+                if value == values[key] and place.split('.')[0] in read_by_mmengine
+            ]
+            if places:
+                raise UserError(
+                    f"{cfg.filename}: '{key}' is a variable, whose value stands in "
+                    f"{', '.join(places)}: set those"
+                )
+
+
+def leaves(settings: object, path: str = '') -> Iterator[tuple[str, object]]:
+    """Dotted name and value of each setting that is no dictionary or list itself."""
+    if isinstance(settings, dict):
+        items = settings.items()
+    elif isinstance(settings, (list, tuple)):
+        items = enumerate(settings)
+    else:
+        yield path, settings
+        return
+    for key, item in items:
+        yield from leaves(item, f'{path}.{key}' if path else key)
 
 
 @contextmanager
@@ -171,15 +213,33 @@ def config_errors(cfg: Config) -> Iterator[None]:
     """Turn what MMEngine raises while it builds from a config into a UserError."""
     try:
         yield
-    except AnnotationError:
+    except (AnnotationError, OSError):
         raise
-    except (ValueError, KeyError, TypeError) as error:
+    except Exception as error:
+        files = files_being_read(error)
+        if files:
+            reason = f'{type(error).__name__} {error}'.strip()
+            raise UserError(
+                f'{cfg.filename}: {files}: not as the data set needs it: {reason}'
+            ) from error
+        if not isinstance(error, (ValueError, KeyError, TypeError, AssertionError)):
+            raise
         hint = ''
         if 'is not in the mmpretrain::dataset registry' in str(error) and not WITH_MULTIMODAL:
             hint = ' Data sets of image and text need transformers: pip install "mmcoca[tasks]"'
         raise UserError(
             f'{cfg.filename}: {error.args[0] if error.args else error}{hint}'
         ) from error
+
+
+def files_being_read(error: Exception) -> str:
+    """The annotation files of the data set in whose loading an error arose, or nothing."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == 'full_init':  # of MMEngine's BaseDataset
+            dataset = frame.f_locals['self']
+            files = [getattr(dataset, name, '') for name in ('ann_file', 'question_file')]
+            return ' and '.join(filter(None, files)) or dataset.data_root
+    return ''
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -338,7 +398,7 @@ def check_checkpoint(path: str, model: nn.Module) -> None:
     if missing:
         raise UserError(
             f'{path} is of another model: it lacks {len(missing)} of {len(expected)} tensors, '
-            f'first {missing[0]}'
+            f'first {missing[0]}; a task that has parts of its own is trained first, by train.py'
         )
     kinds = {without_numbers(name) for name in expected}
     more = [n for n in found if n not in expected and without_numbers(n) in kinds]

@@ -1,11 +1,17 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .adafactor import Adafactor
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
+from .class_names_hook import ClassNamesHook
 from .muon import Muon, MuonConstructor
 from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
 __all__ = [
-    'Adafactor', 'BFloat16OptimWrapper', 'Muon', 'MuonConstructor', 'ThroughputHook',
-    'UnreadableImagesHook'
+    'Adafactor',
+    'BFloat16OptimWrapper',
+    'ClassNamesHook',
+    'Muon',
+    'MuonConstructor',
+    'ThroughputHook',
+    'UnreadableImagesHook',
 ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mmcoca.errors import SettingError
+
 # Similarities held at once: 256 MiB of float32.
 _CHUNK_ELEMENTS = 1 << 26
 
@@ -35,7 +37,7 @@ def knn_scores(
         ValueError: There are fewer than k keys, or a label is none of the classes.
     """
     if not 1 <= k <= len(key_features):
-        raise ValueError(f'{k} nearest neighbours (k) of {len(key_features)} keys: lower k')
+        raise SettingError(f'{k} nearest neighbours (k) of {len(key_features)} keys: lower k')
     if key_labels.min() < 0 or key_labels.max() >= num_classes:
         raise ValueError(
             f'the labels of the keys go from {int(key_labels.min())} to {int(key_labels.max())}, '

@@ -35,7 +35,8 @@ class RerankingTestLoop(TestLoop):
         merge_identical_texts: As in RetrievalMetric.
         topk: The k of Recall@k.
 
-    Raises ValueError for several processes and for a model without captioning head.
+    Raises ValueError for several processes, for a model without captioning head and for less than
+    one candidate.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class RerankingTestLoop(TestLoop):
             raise ValueError('RerankingTestLoop runs in one process')
         if self.runner.model.captioning_head is None:
             raise ValueError('re-ranking needs a captioning_head, but the model has none')
+        if num_candidates < 1:
+            raise ValueError(f'num_candidates is {num_candidates}, but must be positive')
         self.num_candidates = num_candidates
         self.similarity_weight = similarity_weight
         self.merge_identical_texts = merge_identical_texts

@@ -7,6 +7,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from mmcoca.errors import SettingError
 from mmcoca.registry import METRICS
 
 from .recall import recalls_from_ranks, relevant_ranks
@@ -78,13 +79,13 @@ class RetrievalMetric(BaseMetric):
         """Recalls of all entries of `process`.
 
         Raises:
-            ValueError: There is no image, an image has no text, or the images do not divide into
-                the folds.
+            ValueError: There is no image, or an image has no text.
+            SettingError: The images do not divide into the folds.
         """
         if not results:
             raise ValueError('RetrievalMetric got no data samples')
         if len(results) % self.folds:
-            raise ValueError(f'{len(results)} images do not divide into {self.folds} folds')
+            raise SettingError(f'{len(results)} images do not divide into {self.folds} folds')
         size = len(results) // self.folds
         recalls = [
             self.recalls_of(results[start:start + size]) for start in range(0, len(results), size)

@@ -12,6 +12,7 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from mmcoca.errors import SettingError
 from mmcoca.registry import MODELS
 
 from .answers import answer_scores, most_frequent, read_answers
@@ -54,14 +55,14 @@ class CoCaForVQA(CoCaForUnderstanding):
     def answer_labels(self) -> dict[str, int]:
         """The class of each answer, in their order.
 
-        Raises ValueError as `read_answers` does, and for another number than the head's classes.
+        Raises SettingError as `read_answers` does, and for another number than the head's classes.
         """
         answers = read_answers(self.answers)
         num_classes = self.understanding_head.num_classes
         if len(answers) != num_classes:
-            raise ValueError(
+            raise SettingError(
                 f'there are {len(answers)} answers, but the understanding head has {num_classes} '
-                'classes: set its num_classes (num_answers in our configs)'
+                'classes: set its num_classes and, where that is their sum, its loss.loss_weight'
             )
         return {answer: label for label, answer in enumerate(answers)}
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mmpretrain.datasets import categories
 
+from mmcoca.errors import SettingError
+
 PUBLISHED_CLASSES = dict(
     # The names that OpenAI made for CLIP, in the order of the labels.
     imagenet=categories.IMAGENET_SIMPLE_CATEGORIES,
@@ -22,7 +24,7 @@ def class_names(classes: str | Sequence[str]) -> list[str]:
     A folder has one folder a class, in the order in which mmpretrain's CustomDataset numbers them;
     a file a name a line. Underscores of folders and of CIFAR become spaces.
 
-    Raises ValueError for a string that is none of these, for no names, and for one of a user's
+    Raises SettingError for a string that is none of these, for no names, and for one of a user's
     names given twice (ImageNet has such).
     """
     if not isinstance(classes, str):
@@ -35,17 +37,17 @@ def class_names(classes: str | Sequence[str]) -> list[str]:
     elif Path(classes).is_file():
         names = lines_of(classes)
     else:
-        raise ValueError(
+        raise SettingError(
             f"classes '{classes}': name two or more, a folder of class folders, a file with a name "
             f'a line, or one of {", ".join(PUBLISHED_CLASSES)}'
         )
     if not names:
-        raise ValueError(f'there is no class in {classes!r}: zero-shot needs at least one class')
+        raise SettingError(f'there is no class in {classes!r}: zero-shot needs at least one class')
     if not all(name.strip() for name in names):
-        raise ValueError(f'a class has no name in {names}')
+        raise SettingError(f'a class has no name in {names}')
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"class '{twice}' is named twice")
+        raise SettingError(f"class '{twice}' is named twice")
     return names
 
 
@@ -54,7 +56,7 @@ def prompt_templates(templates: str | Sequence[str]) -> list[str]:
 
     'openai_imagenet' are the 80 of CLIP for ImageNet, 'openai_simple' the 7 that served best.
 
-    Raises ValueError for a string that is none of these, and for a template without its {}.
+    Raises SettingError for a string that is none of these, and for a template without its {}.
     """
     if not isinstance(templates, str):
         prompts = list(templates)
@@ -65,15 +67,17 @@ def prompt_templates(templates: str | Sequence[str]) -> list[str]:
     else:
         prompts = published_templates(templates)
     if not prompts:
-        raise ValueError(f'there is no template in {templates!r}: at least one is needed')
+        raise SettingError(f'there is no template in {templates!r}: at least one is needed')
     for template in prompts:
         if template.count('{}') != 1:
-            raise ValueError(f"template '{template}' has {template.count('{}')} places {{}}, not 1")
+            raise SettingError(
+                f"template '{template}' has {template.count('{}')} places {{}}, not 1"
+            )
     return prompts
 
 
 def published_templates(name: str) -> list[str]:
-    """Templates of the name that `prompt_templates` knows. Raises ValueError for another."""
+    """Templates of the name that `prompt_templates` knows. Raises SettingError for another."""
     from open_clip import zero_shot_metadata
 
     published = dict(
@@ -81,7 +85,7 @@ def published_templates(name: str) -> list[str]:
         openai_simple=zero_shot_metadata.SIMPLE_IMAGENET_TEMPLATES,
     )
     if name not in published:
-        raise ValueError(
+        raise SettingError(
             f"templates '{name}': give prompts with a {{}}, a file with a prompt a line, or one of "
             f'{", ".join(published)}'
         )
@@ -89,9 +93,9 @@ def published_templates(name: str) -> list[str]:
 
 
 def lines_of(path: str) -> list[str]:
-    """The lines of a text file that are not empty. Raises ValueError if it is not UTF-8."""
+    """The lines of a text file that are not empty. Raises SettingError if it is not UTF-8."""
     try:
         lines = Path(path).read_text('utf-8').split('\n')
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path}: not UTF-8 text (byte {error.start})') from error
+        raise SettingError(f'{path}: not UTF-8 text (byte {error.start})') from error
     return [line.strip() for line in lines if line.strip()]

@@ -28,7 +28,7 @@ def class_embeddings(
     Each class is the mean of its prompts' embeddings (CLIP, arXiv 2103.00020, section 3.1.4);
     `batch_size` prompts are encoded at a time.
 
-    Raises ValueError as `class_names` and `prompt_templates`, which see.
+    Raises SettingError as `class_names` and `prompt_templates`, which see.
     """
     classes, templates = class_names(classes), prompt_templates(templates)
     prompts = [template.replace('{}', name) for name in classes for template in templates]

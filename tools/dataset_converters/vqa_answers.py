@@ -4,7 +4,8 @@
 A question counts for its multiple_choice_answer, the one that most of its annotators gave. Since
 arXiv 1707.07998 it is usual to keep the answers of more than 8 questions. Of VQA v2's train and val
 together they were 3,129 after a normalisation of their spelling, which is not done here: how many
-there are is printed, and num_classes and loss.loss_weight of the config's understanding_head must be that.
+there are is printed, and num_classes and loss.loss_weight of the config's understanding_head must
+be that.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, MODELS
 from small_tasks import CONFIGS, evaluate, train_small
 
-from mmcoca.apis.command_line import build_training, load_safely
+from mmcoca.apis.checkpoints import load_safely
+from mmcoca.apis.command_line import build_training
 from mmcoca.datasets import AnnotationError, ImageLabelDataset
 from mmcoca.models import ContrastivePooler
 from mmcoca.models.word_attention import word_attention

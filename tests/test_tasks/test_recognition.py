@@ -14,7 +14,9 @@ from mmengine.hooks import Hook
 from mmpretrain.registry import MODELS
 from small_tasks import CONFIGS, evaluate, load_small, shrink_pipeline, train_small
 
-from mmcoca.apis.command_line import UserError, build_training, check_checkpoint, load_safely
+from mmcoca.apis.checkpoints import check_checkpoint, load_safely
+from mmcoca.apis.command_line import build_training
+from mmcoca.errors import UserError
 from mmcoca.models import RecognitionPooler
 
 NUM_CLASSES = 8

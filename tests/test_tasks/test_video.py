@@ -12,7 +12,8 @@ from mmpretrain.registry import DATASETS, MODELS
 from small_tasks import CONFIGS, evaluate, load_small, train_small
 from torch.utils.data import DataLoader
 
-from mmcoca.apis.command_line import load_safely, user_errors
+from mmcoca.apis.checkpoints import load_safely
+from mmcoca.apis.command_line import user_errors
 from mmcoca.datasets import (
     AnnotationError,
     ForEachFrame,

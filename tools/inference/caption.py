@@ -5,9 +5,10 @@ import argparse
 from pathlib import Path
 
 from mmcoca.apis import caption_images, find_images
-from mmcoca.apis.command_line import UserError, check_out, user_errors
+from mmcoca.apis.command_line import check_out, user_errors
 from mmcoca.apis.model import add_model_arguments, load_model_of, positive
 from mmcoca.apis.progress import exit_with, show_progress
+from mmcoca.errors import UserError
 
 
 def parse_args() -> argparse.Namespace:

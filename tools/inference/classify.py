@@ -19,9 +19,10 @@ from mmcoca.apis import (
     load_images,
     name_below,
 )
-from mmcoca.apis.command_line import UserError, check_out, user_errors
+from mmcoca.apis.command_line import check_out, user_errors
 from mmcoca.apis.model import add_model_arguments, load_model_of, positive
 from mmcoca.apis.progress import exit_with, show_progress
+from mmcoca.errors import UserError
 
 
 def parse_args() -> argparse.Namespace:

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from mmcoca.apis import EmbeddingIndex, find_images, load_images, name_below
-from mmcoca.apis.command_line import UserError, check_out, user_errors
+from mmcoca.apis.command_line import check_out, user_errors
 from mmcoca.apis.model import add_model_arguments, load_model_of, weights_mark
 from mmcoca.apis.progress import exit_with, show_progress
+from mmcoca.errors import UserError
 from mmcoca.models.tasks.class_names import lines_of
 
 

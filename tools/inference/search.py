@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from mmcoca.apis import EmbeddingIndex, load_images
-from mmcoca.apis.command_line import UserError, user_errors
+from mmcoca.apis.command_line import user_errors
 from mmcoca.apis.model import add_model_arguments, load_model_of, positive, weights_mark
+from mmcoca.errors import UserError
 
 
 def parse_args() -> argparse.Namespace:

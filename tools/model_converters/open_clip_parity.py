@@ -22,8 +22,10 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmcoca.apis.command_line import UserError, read_state_dict, user_errors
+from mmcoca.apis.checkpoints import read_state_dict
+from mmcoca.apis.command_line import user_errors
 from mmcoca.apis.open_clip_weights import WeightsError, from_open_clip, to_open_clip
+from mmcoca.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'coca'
 ARCHITECTURES = dict(

@@ -9,8 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 import mmcoca
-from mmcoca.apis.command_line import UserError, read_state_dict, user_errors
+from mmcoca.apis.checkpoints import read_state_dict
+from mmcoca.apis.command_line import user_errors
 from mmcoca.apis.open_clip_weights import WeightsError, from_open_clip, to_open_clip
+from mmcoca.errors import UserError
 
 
 def parse_args() -> argparse.Namespace:

@@ -17,8 +17,9 @@ from mmengine.config import Config
 from step_cost import median_seconds
 from studies import STUDIES, Study
 
-from mmcoca.apis.command_line import UserError, check_options, user_errors
+from mmcoca.apis.command_line import check_options, user_errors
 from mmcoca.apis.model import positive
+from mmcoca.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGS = REPOSITORY / 'configs' / 'coca'

@@ -19,9 +19,10 @@ from PIL import Image
 from torch import Tensor
 
 from mmcoca.apis import Description, describe_images, find_images, load_images, name_below
-from mmcoca.apis.command_line import UserError, check_out, user_errors
+from mmcoca.apis.command_line import check_out, user_errors
 from mmcoca.apis.model import add_model_arguments, load_model_of, positive
 from mmcoca.apis.progress import exit_with, show_progress
+from mmcoca.errors import UserError
 from mmcoca.models import CoCa
 
 PICTURE_SIZE = 112  # pixels on the page

@@ -30,14 +30,9 @@ from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
 from torch import Tensor
 
-from mmcoca.apis.command_line import (
-    ConfigOptions,
-    UserError,
-    check_checkpoint,
-    find_checkpoint,
-    load_config,
-    user_errors,
-)
+from mmcoca.apis.checkpoints import check_checkpoint, find_checkpoint
+from mmcoca.apis.command_line import ConfigOptions, load_config, user_errors
+from mmcoca.errors import UserError
 from mmcoca.models import CoCa
 from mmcoca.models.word_attention import word_maps
 

@@ -1,9 +1,13 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Mistakes of a user that show only while a model runs."""
+"""Mistakes of a user, which the command lines print as one line."""
+
+
+class UserError(Exception):
+    """A mistake of the person at the command line, told in one line."""
 
 
 class SettingError(ValueError):
     """A setting does not fit the data or another one: the message says which, and what to do.
 
-    The command lines print it as one line.
+    For mistakes that show only while a model runs.
     """

@@ -14,16 +14,11 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from mmpretrain import get_model
 
+from mmcoca.errors import UserError
 from mmcoca.models import CoCa
 
-from .command_line import (
-    ConfigOptions,
-    UserError,
-    check_checkpoint,
-    check_options,
-    config_errors,
-    find_checkpoint,
-)
+from .checkpoints import check_checkpoint, find_checkpoint
+from .command_line import ConfigOptions, check_options, config_errors
 
 
 def load_model(config: str | Config, checkpoint: str, device: str | None = None) -> CoCa:

@@ -11,12 +11,12 @@ import argparse
 import mmengine
 from mmengine.evaluator import DumpResults
 
+from mmcoca.errors import UserError
+
+from .checkpoints import check_checkpoint, find_checkpoint
 from .command_line import (
-    UserError,
     add_common_arguments,
     build_testing,
-    check_checkpoint,
-    find_checkpoint,
     load_config,
     restart_with_short_spins,
     user_errors,

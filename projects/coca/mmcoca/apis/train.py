@@ -10,11 +10,10 @@ import argparse
 
 import torch
 
+from .checkpoints import check_some_weights, find_checkpoint
 from .command_line import (
     add_common_arguments,
     build_training,
-    check_some_weights,
-    find_checkpoint,
     load_config,
     restart_with_short_spins,
     user_errors,

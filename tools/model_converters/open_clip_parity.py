@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from mmcoca.apis.checkpoints import read_state_dict
 from mmcoca.apis.command_line import user_errors
+from mmcoca.apis.model import positive
 from mmcoca.apis.open_clip_weights import WeightsError, from_open_clip, to_open_clip
 from mmcoca.errors import UserError
 
@@ -45,13 +46,6 @@ TEXTS = (
     'look!» a !~ b',
     'hot pepper',
 )
-
-
-def positive(text: str) -> int:
-    """A number from 1 on, for argparse."""
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text} is not a number from 1 on')
-    return int(text)
 
 
 def parse_args() -> argparse.Namespace:

@@ -205,14 +205,14 @@ def config_errors(cfg: Config) -> Iterator[None]:
         yield
     except (AnnotationError, OSError):
         raise
-    except Exception as error:
+    except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
         files = files_being_read(error)
         if files:
             reason = f'{type(error).__name__} {error}'.strip()
             raise UserError(
                 f'{cfg.filename}: {files}: not as the data set needs it: {reason}'
             ) from error
-        if not isinstance(error, (ValueError, KeyError, TypeError, AssertionError)):
+        if isinstance(error, RuntimeError):
             raise
         hint = ''
         if 'is not in the mmpretrain::dataset registry' in str(error) and not WITH_MULTIMODAL:

@@ -11,7 +11,7 @@ from mmcoca.models.layers import (
     SelfAttention,
     SelfAttentionCache,
 )
-from mmcoca.models.layers.attention import attend, attend_explicitly
+from mmcoca.models.layers.softmax_attention import attend, attend_explicitly
 
 
 def test_cached_self_attention_equals_plain():

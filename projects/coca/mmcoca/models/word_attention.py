@@ -33,7 +33,8 @@ def word_attention(model: CoCa, image_tokens: Tensor, captions: Sequence[str]) -
     weights_of_layers = []  # each (B,heads,L,Q)
 
     def keep_weights(attention: CrossAttention, args: tuple) -> None:
-        packed_states, (keys, _), packing = args
+        packed_states, memory, packing = args
+        keys, _ = attention.project_memory(memory) if isinstance(memory, Tensor) else memory
         weights_of_layers.append(attention.attention_weights(packing.pad(packed_states), keys))
 
     with ExitStack() as hooks:

@@ -11,11 +11,11 @@ import copy
 from collections.abc import Callable, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..heads import CaptioningHead
-from ..layers import CrossAttention
+from ..layers import CrossAttention, attend_unprojected
+from ..layers.attention import merge_heads, split_heads
 
 # Packing takes about as long as it saves in 6 steps; one row is no faster.
 FEWEST_PACKED_ROWS = 8
@@ -40,39 +40,27 @@ class PackedLinear(nn.Module):
 
 
 class UnprojectedCrossAttention(nn.Module):
-    """Cross-attention to the memory itself, without keys and values of it.
-
-    A logit is query . (key_weight memory + key_bias): key_weight can be applied to the query
-    instead, and what the bias adds is the same for all of the memory, which no softmax sees. The
-    sum of values, likewise, is value_weight applied to the weighted sum of the memory. Each head
-    then attends to all M channels: more products a query, less to read, nothing to make beforehand
-    (as in DeepSeek-V2, arXiv 2405.04434, section 2.1).
-    """
+    """Cross-attention to the memory itself, however many its queries become step by step."""
 
     def __init__(self, attention: CrossAttention) -> None:
         super().__init__()
-        key_weight, value_weight = attention.key_value.weight.detach().chunk(2)
+        weight, bias = attention.key_value.weight.detach(), attention.key_value.bias.detach()
         self.num_heads = attention.num_heads
         self.query, self.proj = attention.query, attention.proj
-        self.key_weight = key_weight.unflatten(0, (self.num_heads, -1))  # (heads,C,M)
-        self.value_weight = value_weight.unflatten(0, (self.num_heads, -1)).transpose(1, 2)
-        self.value_bias = attention.key_value.bias.detach().chunk(2)[1]
+        self.key_weight, self.value_weight = weight.unflatten(0, (2, self.num_heads, -1))
+        self.value_bias = bias.chunk(2)[1]
 
-    def project_memory(self, memory: Tensor) -> tuple[Tensor]:
-        """The memory (B,S,M) itself, as the single head (B,1,S,M) that all share."""
-        return (memory[:, None], )
+    def project_memory(self, memory: Tensor, num_queries: None = None) -> tuple[Tensor]:
+        """The memory (B,S,M) itself."""
+        return (memory, )
 
     def forward(self, x: Tensor, memory: tuple[Tensor], packing: None = None) -> Tensor:
-        """(B,T,D) and the (B,1,S,M) of `project_memory` -> (B,T,D)."""
-        batch_size, length, _ = x.shape
-        query = self.query(x).view(batch_size * length, self.num_heads, -1)
-        scale = query.shape[-1]**-0.5
-        query = torch.bmm(query.transpose(0, 1), self.key_weight)  # (heads,B*T,M)
-        query = query.unflatten(1, (batch_size, length)).transpose(0, 1).flatten(1, 2)
-        attended = F.scaled_dot_product_attention(query[:, None], *memory, *memory, scale=scale)
-        attended = attended.view(batch_size, self.num_heads, length, -1).transpose(0, 1)
-        values = torch.bmm(attended.flatten(1, 2), self.value_weight)  # (heads,B*T,C)
-        return self.proj(values.transpose(0, 1).reshape(x.shape) + self.value_bias)
+        """(B,T,D) and the (B,S,M) of `project_memory` -> (B,T,D)."""
+        query = split_heads(self.query(x), self.num_heads)
+        attended = attend_unprojected(
+            query, *memory, self.key_weight, self.value_weight, self.value_bias
+        )
+        return self.proj(merge_heads(attended))
 
 
 Forms = Mapping[type, Callable[[nn.Module], nn.Module]]
@@ -96,9 +84,7 @@ def choose_forms(image_tokens: Tensor, rows_per_image: int, max_length: int) -> 
 
 def unprojected(attention: CrossAttention) -> nn.Module:
     """The attention without keys and values, or itself where these are normalised or capped."""
-    if attention.logit_soft_cap is not None or not isinstance(attention.key_norm, nn.Identity):
-        return attention
-    return UnprojectedCrossAttention(attention)
+    return UnprojectedCrossAttention(attention) if attention.can_skip_projection else attention
 
 
 def with_forms(module: nn.Module, forms: Forms) -> nn.Module:

@@ -1,14 +1,22 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-from .attention import CrossAttention, MultiHeadAttention, SelfAttention, SelfAttentionCache, attend
+from .attention import (
+    CrossAttention,
+    KeysValues,
+    MultiHeadAttention,
+    SelfAttention,
+    SelfAttentionCache,
+)
 from .decoder_layer import MultimodalLayer, TwoMLPMultimodalLayer, UnimodalLayer
 from .initialization import init_open_clip_layers, init_transformer_weights
 from .mlp import MLP
 from .packing import Packing
 from .precision import at_least_float32
+from .softmax_attention import attend, attend_unprojected
 
 __all__ = [
     'MLP',
     'CrossAttention',
+    'KeysValues',
     'MultiHeadAttention',
     'MultimodalLayer',
     'Packing',
@@ -18,6 +26,7 @@ __all__ = [
     'UnimodalLayer',
     'at_least_float32',
     'attend',
+    'attend_unprojected',
     'init_open_clip_layers',
     'init_transformer_weights',
 ]

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .packing import Packing
+from .softmax_attention import attend, attend_unprojected, attention_logits
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -24,58 +23,6 @@ def check_heads(dims: int, num_heads: int) -> None:
     """Raise ValueError if `num_heads` heads cannot share `dims` channels equally."""
     if dims % num_heads:
         raise ValueError(f'width {dims} does not divide into {num_heads} attention heads')
-
-
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    is_causal: bool = False,
-    dropout_p: float = 0.0,
-    mask: Tensor | None = None,
-    logit_soft_cap: float | None = None,
-) -> Tensor:
-    """Softmax attention of queries (B,heads,T,C) over keys and values (B,heads,S,C).
-
-    torch's fused kernel, but for a soft cap, which it does not have, and for bfloat16 on the CPU,
-    where its backward pass is several times slower than two batched products.
-
-    Args:
-        mask: (B,1,T,S), True where a query may attend to a key.
-        logit_soft_cap: As in `attention_logits`.
-    """
-    is_slow = query.device.type == 'cpu' and query.dtype == torch.bfloat16
-    if is_slow or logit_soft_cap is not None:
-        return attend_explicitly(query, key, value, is_causal, dropout_p, mask, logit_soft_cap)
-    return F.scaled_dot_product_attention(query, key, value, mask, dropout_p, is_causal)
-
-
-def attend_explicitly(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    is_causal: bool = False,
-    dropout_p: float = 0.0,
-    mask: Tensor | None = None,
-    logit_soft_cap: float | None = None,
-) -> Tensor:
-    """`attend` by two batched products with the weights (B,heads,T,S) in between."""
-    logits = attention_logits(query, key, logit_soft_cap)
-    if is_causal:
-        mask = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
-    if mask is not None:
-        logits = logits.masked_fill(~mask, float('-inf'))
-    return F.dropout(logits.softmax(dim=-1), dropout_p) @ value
-
-
-def attention_logits(query: Tensor, key: Tensor, soft_cap: float | None = None) -> Tensor:
-    """Scaled products (B,heads,T,S) of queries (B,heads,T,C) and keys (B,heads,S,C).
-
-    With a soft cap c each logit x becomes c tanh(x/c), so that none exceeds c (google-research/vila
-    takes 50).
-    """
-    logits = query * query.shape[-1]**-0.5 @ key.transpose(-2, -1)
-    return logits if soft_cap is None else soft_cap * torch.tanh(logits / soft_cap)
 
 
 class SelfAttentionCache:
@@ -172,6 +119,13 @@ class SelfAttention(MultiHeadAttention):
         return self.proj(x if packing is None else packing.pack(x))
 
 
+# T queries of a head over a memory itself take 2 T products for each of its channels, its keys and
+# values 2 C with C channels a head; the rest is what reordering costs, measured on a CPU.
+UNPROJECTED_PART = 0.75
+
+KeysValues = tuple[Tensor, Tensor]  # each (B,heads,S,D/heads)
+
+
 class CrossAttention(MultiHeadAttention):
     """Multi-head attention of queries (B,T,D) over a memory (B,S,M) -> (B,T,D)."""
 
@@ -183,30 +137,52 @@ class CrossAttention(MultiHeadAttention):
         self.key_value = nn.Linear(memory_dims or dims, 2 * dims)
         self.proj = nn.Linear(dims, dims)
 
-    def project_memory(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (B,heads,S,D/heads) of a memory (B,S,M), to be computed once."""
+    @property
+    def can_skip_projection(self) -> bool:
+        """Whether queries can attend to a memory itself: not to what is normalised or capped."""
+        return self.logit_soft_cap is None and isinstance(self.key_norm, nn.Identity)
+
+    def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
+        """Keys and values of a memory (B,S,M), to be computed once.
+
+        Where all of their use is one call with so few queries (T) that these attend faster to the
+        memory itself, the memory.
+        """
+        if num_queries is not None and self.can_skip_projection:
+            if num_queries * self.num_heads <= UNPROJECTED_PART * self.proj.in_features:
+                return memory
         key, value = (split_heads(t, self.num_heads) for t in self.key_value(memory).chunk(2, -1))
         return self.key_norm(key), value
 
     def forward(
         self,
         x: Tensor,
-        keys_values: tuple[Tensor, Tensor],
+        memory: KeysValues | Tensor,
         packing: Packing | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """Attend from `x` to keys and values of `project_memory`; with a packing, `x` is (T,D).
+        """Attend from `x` to what `project_memory` returned; with a packing, `x` is (T,D).
 
-        `x` may be (R,T,D), where each of the B memories belongs to R/B rows next to each other.
-        A mask, (B,1,T,S) or (B,1,1,S), is True where a query may attend to a key.
+        `x` may be (1,T,D), the same for all memories, or (R,T,D), where each of the B memories
+        belongs to R/B rows next to each other. A mask (B,1,1,S) is True where a query may attend.
         """
+        batch_size = len(memory if isinstance(memory, Tensor) else memory[0])
         query = self.query(x) if packing is None else packing.pad(self.query(x))
-        query = query.reshape(len(keys_values[0]), -1, query.shape[-1])
-        query = self.query_norm(split_heads(query, self.num_heads))
-        attended = merge_heads(
-            attend(query, *keys_values, mask=mask, logit_soft_cap=self.logit_soft_cap)
-        )
-        return self.proj(attended.view_as(x) if packing is None else packing.pack(attended))
+        if len(query) == 1:
+            query = query.expand(batch_size, -1, -1)
+        heads = split_heads(query.reshape(batch_size, -1, query.shape[-1]), self.num_heads)
+        heads = self.query_norm(heads)
+        if isinstance(memory, Tensor):
+            attended = self._attend_unprojected(heads, memory, mask)
+        else:
+            attended = attend(heads, *memory, mask=mask, logit_soft_cap=self.logit_soft_cap)
+        attended = merge_heads(attended).view_as(query)
+        return self.proj(attended if packing is None else packing.pack(attended))
+
+    def _attend_unprojected(self, query: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
+        key_weight, value_weight = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))
+        value_bias = self.key_value.bias.chunk(2)[1]
+        return attend_unprojected(query, memory, key_weight, value_weight, value_bias, mask)
 
     def attention_weights(self, x: Tensor, key: Tensor) -> Tensor:
         """Weights (B,heads,T,S) of `x` (B,T,D) on keys of `project_memory`: for pictures."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .attention import CrossAttention, SelfAttention, SelfAttentionCache
+from .attention import CrossAttention, KeysValues, SelfAttention, SelfAttentionCache
 from .mlp import MLP
 from .packing import Packing
 
@@ -60,20 +60,20 @@ class MultimodalLayer(UnimodalLayer):
         self.cross_attention_norm = nn.LayerNorm(dims)
         self.cross_attention = CrossAttention(dims, num_heads, memory_dims, **(attention_cfg or {}))
 
-    def project_memory(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """The cross-attention's keys and values of image tokens (B,Q,D), to be computed once."""
-        return self.cross_attention.project_memory(memory)
+    def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
+        """What cross-attention reads of image tokens (B,Q,D), as CrossAttention.project_memory."""
+        return self.cross_attention.project_memory(memory, num_queries)
 
     def forward(
         self,
         x: Tensor,
-        keys_values: tuple[Tensor, Tensor],
+        memory: KeysValues | Tensor,
         cache: SelfAttentionCache | None = None,
         packing: Packing | None = None,
     ) -> Tensor:
-        """(B,L,D) and the image's keys and values -> (B,L,D); with a packing, (T,D) -> (T,D)."""
+        """(B,L,D) and the projected memory -> (B,L,D); with a packing, (T,D) -> (T,D)."""
         x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache, packing))
-        image = self.cross_attention(self.cross_attention_norm(x), keys_values, packing)
+        image = self.cross_attention(self.cross_attention_norm(x), memory, packing)
         x = x + self.dropout(image)
         return x + self.mlp(self.mlp_norm(x))
 
@@ -98,19 +98,19 @@ class TwoMLPMultimodalLayer(MultimodalLayer):
         self.cross_mlp_norm = nn.LayerNorm(dims)
         self.cross_mlp = MLP(dims, mlp_dims, dropout)
 
-    def project_memory(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """The cross-attention's keys and values of image tokens (B,Q,D), to be computed once."""
-        return self.cross_attention.project_memory(self.memory_norm(memory))
+    def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
+        """What cross-attention reads of image tokens (B,Q,D), as CrossAttention.project_memory."""
+        return super().project_memory(self.memory_norm(memory), num_queries)
 
     def forward(
         self,
         x: Tensor,
-        keys_values: tuple[Tensor, Tensor],
+        memory: KeysValues | Tensor,
         cache: SelfAttentionCache | None = None,
         packing: Packing | None = None,
     ) -> Tensor:
-        """(B,L,D) and the image's keys and values -> (B,L,D); with a packing, (T,D) -> (T,D)."""
+        """(B,L,D) and the projected memory -> (B,L,D); with a packing, (T,D) -> (T,D)."""
         x = UnimodalLayer.forward(self, x, cache, packing)
-        image = self.cross_attention(self.cross_attention_norm(x), keys_values, packing)
+        image = self.cross_attention(self.cross_attention_norm(x), memory, packing)
         x = x + self.dropout(image)
         return x + self.cross_mlp(self.cross_mlp_norm(x))

@@ -51,15 +51,15 @@ class AttentionalPooler(BaseModule):
 
     def forward(self, memory: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B,N,W) -> (B,Q,D); with a mask (B,N), only what is True there is read."""
-        queries = self.query_norm(self.queries).expand(memory.shape[0], -1, -1)
-        keys_values = self.attention.project_memory(self.memory_norm(memory))
+        queries = self.query_norm(self.queries)[None]
+        memory = self.attention.project_memory(self.memory_norm(memory), len(self.queries))
         if mask is not None:
             mask = mask[:, None, None]  # the same for all heads and queries
-        return self.norm(self.attention(queries, keys_values, mask=mask))
+        return self.norm(self.attention(queries, memory, mask=mask))
 
     def attention_weights(self, memory: Tensor) -> Tensor:
         """Weights (B,heads,Q,N) with which each query reads the memory: for pictures."""
-        queries = self.query_norm(self.queries).expand(memory.shape[0], -1, -1)
+        queries = self.query_norm(self.queries)[None]
         keys, _ = self.attention.project_memory(self.memory_norm(memory))
         return self.attention.attention_weights(queries, keys)
 

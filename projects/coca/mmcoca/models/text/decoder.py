@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mmcoca.registry import MODELS
 
 from ..layers import (
+    KeysValues,
     MultimodalLayer,
     Packing,
     SelfAttentionCache,
@@ -146,9 +147,11 @@ class MultimodalDecoder(BaseModule):
         self.norm = nn.LayerNorm(dims)
         self.apply(init_transformer_weights)
 
-    def project_memory(self, image_tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Image tokens (B,Q,D) -> each layer's cross-attention keys and values."""
-        return [layer.project_memory(image_tokens) for layer in self.layers]
+    def project_memory(
+        self, image_tokens: Tensor, num_queries: int | None = None
+    ) -> list[KeysValues | Tensor]:
+        """Image tokens (B,Q,D) -> what each layer reads of them (CrossAttention.project_memory)."""
+        return [layer.project_memory(image_tokens, num_queries) for layer in self.layers]
 
     def forward(self, token_states: Tensor, image_tokens: Tensor, lengths: Tensor) -> Tensor:
         """Unimodal states (B,L,D), image tokens (B,Q,D) and lengths (B,) -> states (B,L,D).
@@ -157,20 +160,21 @@ class MultimodalDecoder(BaseModule):
         """
         packing = Packing(lengths, token_states.shape[1])
         x = packing.pack(token_states)
-        for layer, keys_values in zip(self.layers, self.project_memory(image_tokens)):
-            x = layer(x, keys_values, packing=packing)
+        memories = self.project_memory(image_tokens, num_queries=token_states.shape[1])
+        for layer, memory in zip(self.layers, memories):
+            x = layer(x, memory, packing=packing)
         return packing.pad(self.norm(x))
 
     def decode(
         self,
         token_states: Tensor,
-        memory: list[tuple[Tensor, Tensor]],
+        memories: list[KeysValues],
         caches: list[SelfAttentionCache],
     ) -> Tensor:
         """Unimodal states (B,T,D) that follow what the caches hold -> (B,T,D)."""
         x = token_states
-        for layer, keys_values, cache in zip(self.layers, memory, caches, strict=True):
-            x = layer(x, keys_values, cache)
+        for layer, memory, cache in zip(self.layers, memories, caches, strict=True):
+            x = layer(x, memory, cache)
         return self.norm(x)
 
 

@@ -36,14 +36,23 @@ READ_FROM_CONFIG_ALONE = {
 }
 
 
-def restart_with_short_spins() -> None:
-    """Start this program anew with GOMP_SPINCOUNT, which torch reads as it is loaded.
+# What libraries read from the environment as they are loaded.
+PROCESS_SETTINGS = dict(
+    # Threads that wait may spin only shortly: with as many threads as cores, spinning would starve
+    # the dataloader.
+    GOMP_SPINCOUNT='10000',
+    # Freed memory is kept: a step on a CPU allocates what the one before it freed, and each page
+    # that comes anew from the kernel is first filled with zeros.
+    MALLOC_MMAP_MAX_='0',
+    MALLOC_TRIM_THRESHOLD_=str(2**62),
+)
 
-    Threads that wait may spin only shortly: with as many threads as cores, spinning would starve
-    the dataloader.
-    """
-    if 'GOMP_SPINCOUNT' not in os.environ:
-        os.environ['GOMP_SPINCOUNT'] = '10000'
+
+def restart_with_settings() -> None:
+    """Start this program anew with `PROCESS_SETTINGS`, where the user has not set them."""
+    missing = PROCESS_SETTINGS.keys() - os.environ
+    if missing:
+        os.environ.update({name: PROCESS_SETTINGS[name] for name in missing})
         os.execv(sys.executable, sys.orig_argv)
 
 

@@ -18,7 +18,7 @@ from .command_line import (
     add_common_arguments,
     build_testing,
     load_config,
-    restart_with_short_spins,
+    restart_with_settings,
     user_errors,
 )
 
@@ -73,5 +73,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    restart_with_short_spins()
+    restart_with_settings()
     main()

@@ -15,7 +15,7 @@ from .command_line import (
     add_common_arguments,
     build_training,
     load_config,
-    restart_with_short_spins,
+    restart_with_settings,
     user_errors,
 )
 
@@ -79,5 +79,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    restart_with_short_spins()
+    restart_with_settings()
     main()

@@ -6,7 +6,9 @@ warmup_iters = 10_000
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.2),
+    optimizer=dict(
+        type='AdamW', lr=5e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.2, fused=True
+    ),
     # No decay of what has fewer than two dimensions there.
     paramwise_cfg=dict(
         norm_decay_mult=0.0,

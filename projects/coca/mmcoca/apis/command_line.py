@@ -35,7 +35,6 @@ READ_FROM_CONFIG_ALONE = {
     'sync_bn',
 }
 
-
 # What libraries read from the environment as they are loaded.
 PROCESS_SETTINGS = dict(
     # Threads that wait may spin only shortly: with as many threads as cores, spinning would starve

@@ -147,9 +147,9 @@ class MultimodalDecoder(BaseModule):
         self.norm = nn.LayerNorm(dims)
         self.apply(init_transformer_weights)
 
-    def project_memory(
-        self, image_tokens: Tensor, num_queries: int | None = None
-    ) -> list[KeysValues | Tensor]:
+    def project_memory(self,
+                       image_tokens: Tensor,
+                       num_queries: int | None = None) -> list[KeysValues | Tensor]:
         """Image tokens (B,Q,D) -> what each layer reads of them (CrossAttention.project_memory)."""
         return [layer.project_memory(image_tokens, num_queries) for layer in self.layers]
 

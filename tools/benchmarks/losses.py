@@ -1,0 +1,93 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""What both losses cost over one: CoCa beside a dual encoder and an encoder-decoder of its parts.
+
+The paper's figures for Base are 1.18 times the contrastive and 1.01 times the captioning loss alone
+(Table 8).
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from captions import draw_captions
+from contender import training_step
+from mmcoca_contender import sized_config
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from report import Row, Settings
+from sizes import SIZES
+from torch import nn
+from worker import seconds_of
+
+BASE = Path(__file__).parents[2] / 'configs' / 'coca' / 'coca_base.py'
+KIND = 'COCO-length'
+
+
+def one_loss_configs(coca: ConfigDict) -> dict[str, ConfigDict]:
+    """Configs without what only the other loss needs, as configs/coca/paradigms has them."""
+    dual_encoder = ConfigDict(
+        coca,
+        neck=dict(
+            type='mmcoca.ContrastivePooler',
+            dims=coca.neck.dims,
+            memory_dims=coca.neck.memory_dims,
+            num_heads=coca.neck.num_heads,
+        ),
+        text=dict(coca.text, num_multimodal_layers=0),
+        captioning_head=None,
+        generation=None,
+    )
+    return {
+        'contrastive alone': dual_encoder,
+        'captioning alone': ConfigDict(coca, contrastive_head=None),
+    }
+
+
+def build_models(coca: ConfigDict) -> dict[str, nn.Module]:
+    """All three. They share their large parts, as memory for three would not be there."""
+    whole = MODELS.build(coca)
+    models = {'both losses': whole}
+    for name, cfg in one_loss_configs(coca).items():
+        models[name] = model = MODELS.build(cfg)
+        model.backbone = whole.backbone
+        model.text.unimodal = whole.text.unimodal
+        if model.captioning_head is not None:
+            model.neck = whole.neck
+            model.text.multimodal = whole.text.multimodal
+            model.captioning_head = whole.captioning_head
+    return models
+
+
+def build_step(model: nn.Module) -> Callable:
+    """A training step that takes images and data samples."""
+    model.train()
+
+    def losses(images: torch.Tensor, samples: list[DataSample]) -> dict:
+        all_values = model(images, samples, mode='loss')
+        return {name: value for name, value in all_values.items() if 'loss' in name}
+
+    return training_step(model, losses)
+
+
+def measure(settings: Settings) -> Iterator[Row]:
+    """Seconds of a step of each, in turns, after one to warm up."""
+    torch.set_num_threads(settings.threads)
+    base = Config.fromfile(BASE)
+    init_default_scope(base.default_scope)
+    for size, cfg in {'ViT-B-32': sized_config(SIZES['ViT-B-32']), 'CoCa-Base': base}.items():
+        torch.manual_seed(0)
+        steps = {name: build_step(model) for name, model in build_models(cfg.model).items()}
+        side = cfg.model.backbone.img_size
+        images = torch.randn(settings.batch_size, 3, side, side)
+        captions = draw_captions(KIND, settings.batch_size)
+        samples = [DataSample(gt_caption=caption) for caption in captions]
+        seconds = {name: [] for name in steps}
+        for _ in range(1 + settings.rounds):
+            for name, step in steps.items():
+                seconds[name].append(seconds_of(step, images, samples))
+        both = seconds.pop('both losses')[1:]
+        for name, alone in seconds.items():  # the one is what both are compared with
+            label = f'{size}: training step, {KIND} captions'
+            yield Row(label, 's', {name: alone[1:], 'both losses': both})

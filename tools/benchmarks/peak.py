@@ -1,0 +1,25 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Which part of the machine's rate of matrix products a whole training step of ours reaches."""
+
+from collections.abc import Iterator
+
+from captions import KINDS, draw_captions
+from report import Row, Settings
+from sizes import SIZES
+from training import start
+
+
+def measure(settings: Settings) -> Iterator[Row]:
+    """GFLOP/s of products of 2048 x 2048 matrices and of steps, in turns in one process."""
+    for size in ('tiny', 'ViT-B-32'):
+        with start('mmcoca', SIZES[size], settings) as worker:
+            for kind in KINDS:
+                captions = draw_captions(kind, settings.batch_size)
+                operations = worker.ask('step_operations', captions=captions)  # warms up, too
+                products, steps = [], []
+                for _ in range(settings.rounds):
+                    products.append(worker.ask('product_rate') / 1e9)
+                    seconds = worker.ask('training_step', captions=captions)
+                    steps.append(operations / seconds / 1e9)
+                values = {'matrix product': products, 'training step': steps}
+                yield Row(f'{size}: {kind} captions', 'GFLOP/s', values)

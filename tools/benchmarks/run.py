@@ -1,0 +1,90 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Measure mmcoca beside open_clip, CoCa-pytorch and mmpretrain.
+
+Each library runs in a process of its own, with the same torch, threads, images and captions; while
+one works the others wait. mmcoca has open_clip's architecture and, where results can be compared,
+its weights. The peers are installed into an environment that the first run makes (--peers). Writes
+a JSON file of each section, tables.md of all that are in the folder, and ratios.png.
+
+Sections:
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from captions import ANNOTATIONS
+from picture import draw
+from report import Section, Settings, cells, describe, read_section, tables, write_section
+
+from mmcoca.apis.command_line import restart_with_settings
+
+SECTIONS = {
+    'training': 'Training steps, memory and encoding',
+    'peak': "Training steps beside the machine's matrix products",
+    'losses': 'Both losses beside one',
+    'growth': 'How a step grows',
+    'generation': 'Generating captions',
+    'recall': 'Recall@1, 5 and 10',
+    'loading': 'Loading images',
+    'time_to_recall': 'Time to a recall',
+}
+
+
+def positive(text: str) -> int:
+    """A positive integer of the command line."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    width = max(map(len, SECTIONS))
+    parser = argparse.ArgumentParser(
+        description=__doc__ + '\n'.join(f'  {n:{width}}  {t}' for n, t in SECTIONS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='example: python tools/benchmarks/run.py --only recall --rounds 3 --out /tmp/bench',
+    )
+    parser.add_argument('--only', nargs='+', choices=list(SECTIONS), default=list(SECTIONS))
+    parser.add_argument('--rounds', type=positive, default=5, help='after one to warm up')
+    parser.add_argument('--threads', type=positive, default=os.cpu_count(), help="of torch")
+    parser.add_argument('--batch-size', type=positive, default=16, help='pairs')
+    parser.add_argument(
+        '--peers',
+        type=Path,
+        default=Path(tempfile.gettempdir(), 'mmcoca_peers'),
+        help='folder of the environment of the peers (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--out', type=Path, default=Path('docs/benchmarks'), help='folder (default: %(default)s)'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure the sections, one after the other."""
+    args = parse_args()
+    if not ANNOTATIONS.is_file():
+        sys.exit(f'error: {ANNOTATIONS} is missing: tools/dataset_converters/emoji.py makes it')
+    settings = Settings(args.peers, args.rounds, args.threads, args.batch_size)
+    for name in args.only:
+        rows = []
+        print(f'\n{SECTIONS[name]}', flush=True)
+        for row in import_module(name).measure(settings):
+            rows.append(row)
+            print('  ' + ' | '.join(cells(row)), flush=True)
+        write_section(args.out, name, Section(SECTIONS[name], describe(settings), rows))
+    sections = {name: read_section(args.out, name) for name in SECTIONS}
+    sections = {name: section for name, section in sections.items() if section is not None}
+    (args.out / 'tables.md').write_text(tables(list(sections.values())))
+    draw(sections).savefig(args.out / 'ratios.png')
+
+
+if __name__ == '__main__':
+    restart_with_settings()
+    main()

@@ -1,0 +1,138 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The side of a worker: one library's CoCa, which does what the lines of JSON on its stdin ask."""
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from contender import training_step
+from sizes import Size
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    sdpa_backward_flop_count,
+    sdpa_flop_count,
+)
+
+NAMES = {
+    'mmcoca': ('mmcoca_contender', 'MMCoCaContender'),
+    'open_clip': ('open_clip_contender', 'OpenCLIPContender'),
+    'CoCa-pytorch': ('coca_pytorch_contender', 'CoCaPyTorchContender'),
+}
+# The CPU's fused attention, which torch's counter does not know, by the shapes it is called with.
+CPU_ATTENTION = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu:
+    lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value),
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward:
+    lambda grad, query, key, value, *_, **__: sdpa_backward_flop_count(grad, query, key, value),
+}
+
+
+def resident_bytes(field: str) -> int:
+    """VmRSS, the memory in use, or VmHWM, the most so far."""
+    status = Path('/proc/self/status').read_text()
+    return 1024 * int(re.search(rf'{field}:\s+(\d+) kB', status)[1])
+
+
+def seconds_of(work: Callable, *inputs) -> float:
+    """How long the work takes."""
+    start = time.perf_counter()
+    work(*inputs)
+    return time.perf_counter() - start
+
+
+class Work:
+    """What can be asked. Each is a method that returns a number, or nothing."""
+
+    def __init__(self, name: str, size: Size) -> None:
+        module, kind = NAMES[name]
+        build = getattr(import_module(module), kind)
+        self.start_bytes = resident_bytes('VmRSS')
+        torch.manual_seed(0)
+        self.contender = build(size)
+        self.model = self.contender.model.train()
+        self.step = training_step(self.model, self.contender.losses)
+        generator = torch.Generator().manual_seed(0)
+        self.images = torch.randn(64, 3, size.image_size, size.image_size, generator=generator)
+        self.factor = torch.randn(2048, 2048, generator=generator)
+
+    def parameters(self) -> int:
+        """Their number."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    def save(self, path: str) -> None:
+        """Write the weights."""
+        torch.save(self.model.state_dict(), path)
+
+    def load_open_clip(self, path: str) -> None:
+        """Take open_clip's weights."""
+        self.contender.load_open_clip(path)
+
+    @torch.no_grad()
+    def losses(self, captions: list[str]) -> list[float]:
+        """Their values, the smaller first."""
+        losses = self.contender.losses(self.images[:len(captions)], captions)
+        return sorted(loss.item() for loss in losses.values())
+
+    def training_step(self, captions: list[str]) -> float:
+        """Seconds."""
+        return seconds_of(self.step, self.images[:len(captions)], captions)
+
+    def step_operations(self, captions: list[str]) -> int:
+        """Floating point operations of a step's products; a product and a sum are two."""
+        with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter:
+            self.step(self.images[:len(captions)], captions)
+        return counter.get_total_flops()
+
+    def product_rate(self) -> float:
+        """Floating point operations a second of a product of 2048 x 2048 matrices, the best of 5.
+        """
+        best = min(seconds_of(torch.mm, self.factor, self.factor) for _ in range(5))
+        return 2 * len(self.factor)**3 / best
+
+    def peak_memory(self, captions: list[str]) -> float:
+        """The most bytes in use in two steps, beyond the library's code."""
+        for _ in range(2):
+            self.step(self.images[:len(captions)], captions)
+        return resident_bytes('VmHWM') - self.start_bytes
+
+    @torch.no_grad()
+    def encode_images(self, captions: list[str]) -> float:
+        """Seconds for as many images as captions."""
+        self.model.eval()
+        return seconds_of(self.contender.encode_images, self.images[:len(captions)])
+
+    @torch.no_grad()
+    def encode_texts(self, captions: list[str]) -> float:
+        """Seconds for the captions."""
+        self.model.eval()
+        return seconds_of(self.contender.encode_texts, captions)
+
+    @torch.no_grad()
+    def generate(self, num_images: int, **options) -> float:
+        """Seconds for captions of so many images."""
+        self.model.eval()
+        start = time.perf_counter()
+        self.contender.generate(self.images[:num_images], **options)
+        return time.perf_counter() - start
+
+
+def main(name: str, size: str) -> None:
+    """Answer until stdin ends."""
+    answers = os.fdopen(os.dup(1), 'w')  # what libraries print must not come between
+    os.dup2(2, 1)
+    work = Work(name, Size(*json.loads(size)))
+    print('null', file=answers, flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = getattr(work, request.pop('work'))(**request)
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

@@ -1,0 +1,78 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The side of the command: a library in a process of its own, which waits while another works."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sizes import Size
+
+from mmcoca.apis.command_line import PROCESS_SETTINGS
+
+
+def process_environment(name: str, threads: int) -> dict[str, str]:
+    """mmcoca has the settings that train.py gives itself; its peers have the user's alone."""
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    if name == 'mmcoca':
+        return PROCESS_SETTINGS | environment
+    return {key: text for key, text in environment.items() if PROCESS_SETTINGS.get(key) != text}
+
+
+class Worker:
+    """worker.py with a library, used as a context.
+
+    Args:
+        python: That of its environment.
+        name: The library. threads: Of its torch.
+    """
+
+    def __init__(self, python: str | Path, name: str, size: Size, threads: int) -> None:
+        self.name = name
+        self.errors = tempfile.TemporaryFile('w+')  # a pipe that nobody reads would fill up
+        program = Path(__file__).with_name('worker.py')
+        self.process = subprocess.Popen(
+            [python, '-W', 'ignore', program, name,
+             json.dumps(size)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env=process_environment(name, threads),
+        )
+        self._read()
+
+    def __enter__(self) -> 'Worker':
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self.errors.close()
+
+    def ask(self, work: str, **options) -> Any:
+        """Have it done. Ends the program with the worker's last words if it has died."""
+        print(json.dumps(dict(options, work=work)), file=self.process.stdin, flush=True)
+        return self._read()
+
+    def _read(self) -> Any:
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            words = self.errors.read().strip().splitlines()
+            sys.exit(f'error: {self.name} stopped: {words[-1] if words else "no message"}')
+        return json.loads(line)
+
+
+def take_turns(workers: Mapping[str, Worker], rounds: int, work: str,
+               **options) -> dict[str, list[float]]:
+    """What each answers in each round, after a round to warm up."""
+    values = {name: [] for name in workers}
+    for _ in range(1 + rounds):
+        for name, worker in workers.items():
+            values[name].append(worker.ask(work, **options))
+    return {name: of_rounds[1:] for name, of_rounds in values.items()}

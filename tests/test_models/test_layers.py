@@ -133,6 +133,50 @@ def test_shared_pooler_is_one_pooler_cut_after_the_first_query():
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(3, 4, 4))
 
 
+@pytest.mark.parametrize('kind', ['a text each', 'packed', 'the same queries', 'masked'])
+def test_attention_to_the_memory_itself_equals_that_to_keys_and_values(kind):
+    """Values and all gradients, of weights and biases too."""
+    torch.manual_seed(0)
+    attention = CrossAttention(16, 4, memory_dims=24).double()
+    torch.nn.init.normal_(attention.key_value.bias)
+    memory = torch.randn(3, 7, 24).double()
+    x = torch.randn(1 if kind == 'the same queries' else 3, 3, 16).double()
+    options = {}
+    if kind == 'masked':
+        options['mask'] = torch.rand(3, 1, 1, 7) < 0.6
+        options['mask'][..., 0] = True
+    if kind == 'packed':
+        options['packing'] = packing = Packing(torch.tensor([3, 1, 2]), 3)
+        x = packing.pack(x)
+    results = []
+    for num_queries in (3, None):
+        leaves = [x.clone().requires_grad_(), memory.clone().requires_grad_()]
+        attention.zero_grad()
+        projected = attention.project_memory(leaves[1], num_queries)
+        assert (projected is leaves[1]) == (num_queries == 3)
+        out = attention(leaves[0], projected, **options)
+        out.square().sum().backward()
+        gradients = [leaf.grad for leaf in (*leaves, *attention.parameters())]
+        results.append([out, *gradients])
+    for of_memory, of_keys_and_values in zip(*results):
+        torch.testing.assert_close(of_memory, of_keys_and_values)
+
+
+@pytest.mark.parametrize(
+    'num_queries, options, is_projected', [
+        (48, {}, False),
+        (49, {}, True),
+        (1, dict(qk_norm=True), True),
+        (1, dict(logit_soft_cap=5.0), True),
+    ]
+)  # yapf: disable
+def test_when_a_memory_is_projected(num_queries, options, is_projected):
+    """With 64 channels a head few queries are 48 at most."""
+    attention = CrossAttention(128, 2, **options)
+    memory = torch.randn(2, 5, 128)
+    assert (attention.project_memory(memory, num_queries) is not memory) == is_projected
+
+
 @pytest.mark.parametrize('kind', ['full', 'causal', 'masked'])
 def test_explicit_attention_equals_the_fused_kernel(kind):
     generator = torch.Generator().manual_seed(0)

@@ -56,10 +56,15 @@ def describe(settings: Settings) -> dict:
     )
 
 
+def number(value: float) -> str:
+    """Three digits, or a whole number."""
+    return f'{value:,.0f}' if value >= 1000 else f'{value:.3g}'
+
+
 def cells(row: Row) -> list[str]:
     """Medians, and the others' ratios to the first column, with the range over rounds."""
     columns = list(row.values.values())
-    texts = [row.label] + [f'{median(values):.3g} {row.unit}'.strip() for values in columns]
+    texts = [row.label, *(f'{number(median(values))} {row.unit}' for values in columns)]
     first = columns[0]
     for values in columns[1:]:
         text = f'{median(values) / median(first):.2f}'

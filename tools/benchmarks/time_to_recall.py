@@ -35,7 +35,7 @@ TRAIN, VAL = ROOT / 'annotations/train_dev.json', ROOT / 'annotations/val_dev.js
 TRAIN_TOOL = Path(__file__).parents[1] / 'train.py'
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
-EPOCHS = 8
+EPOCHS = 6
 WARMUP = 40  # steps
 TOPK = 5
 

@@ -15,6 +15,7 @@ from worker import NAMES
 from workers import Worker, take_turns
 
 COMPARED = ('tiny', 'ViT-B-32')
+PEERS = ('open_clip', 'CoCa-pytorch')
 TOLERANCE = 1e-4  # relative, between the losses of mmcoca and open_clip with the same weights
 GIB = 2**30
 
@@ -37,25 +38,42 @@ def give_same_weights(ours: Worker, theirs: Worker, captions: list[str]) -> None
 
 
 def measure(settings: Settings) -> Iterator[Row]:
-    """Seconds of training steps and of encoding, memory of steps, numbers of parameters."""
+    """Seconds of training steps and of encoding, memory of steps, numbers of parameters.
+
+    Two libraries at a time: 24 GB hold no three steps of ViT-B-32 at full length.
+    """
     captions = {kind: draw_captions(kind, settings.batch_size) for kind in KINDS}
     for size in COMPARED:
-        with ExitStack() as stack:
-            workers = {n: stack.enter_context(start(n, SIZES[size], settings)) for n in NAMES}
-            counts = {name: [worker.ask('parameters') / 1e6] for name, worker in workers.items()}
-            yield Row(f'{size}: parameters', 'million', counts)
-            give_same_weights(workers['mmcoca'], workers['open_clip'], captions['emoji'])
-            for kind, texts in captions.items():
-                values = take_turns(workers, settings.rounds, 'training_step', captions=texts)
-                yield Row(f'{size}: training step, {kind} captions', 's', values)
-            values = take_turns(workers, settings.rounds, 'encode_images', captions=texts)
-            yield Row(f'{size}: encoding images', 's', values)
-            for kind, texts in captions.items():
-                values = take_turns(workers, settings.rounds, 'encode_texts', captions=texts)
-                yield Row(f'{size}: encoding {kind} captions', 's', values)
+        for peer in PEERS:
+            with ExitStack() as stack:
+                workers = {
+                    name: stack.enter_context(start(name, SIZES[size], settings))
+                    for name in ('mmcoca', peer)
+                }
+                counts = {
+                    name: [worker.ask('parameters') / 1e6]
+                    for name, worker in workers.items()
+                }
+                yield Row(f'{size}: parameters', 'million', counts)
+                if peer == 'open_clip':
+                    give_same_weights(*workers.values(), captions['emoji'])
+                yield from compare(size, workers, captions, settings.rounds)
         for kind, texts in captions.items():
             peaks = {}
             for name in NAMES:  # a new process each: a peak is never forgotten
                 with start(name, SIZES[size], settings) as worker:
                     peaks[name] = [worker.ask('peak_memory', captions=texts) / GIB]
             yield Row(f'{size}: peak memory of a step, {kind} captions', 'GiB', peaks)
+
+
+def compare(size: str, workers: dict[str, Worker], captions: dict[str, list[str]],
+            rounds: int) -> Iterator[Row]:
+    """Seconds, in turns."""
+    for kind, texts in captions.items():
+        values = take_turns(workers, rounds, 'training_step', captions=texts)
+        yield Row(f'{size}: training step, {kind} captions', 's', values)
+    values = take_turns(workers, rounds, 'encode_images', captions=texts)
+    yield Row(f'{size}: encoding images', 's', values)
+    for kind, texts in captions.items():
+        values = take_turns(workers, rounds, 'encode_texts', captions=texts)
+        yield Row(f'{size}: encoding {kind} captions', 's', values)

@@ -3,10 +3,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +58,18 @@ class Worker:
 
     def ask(self, work: str, **options) -> Any:
         """Have it done. Ends the program with the worker's last words if it has died."""
-        print(json.dumps(dict(options, work=work)), file=self.process.stdin, flush=True)
+        with suppress(BrokenPipeError):  # it has died: _read says so
+            print(json.dumps(dict(options, work=work)), file=self.process.stdin, flush=True)
         return self._read()
 
     def _read(self) -> Any:
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
-            words = self.errors.read().strip().splitlines()
-            sys.exit(f'error: {self.name} stopped: {words[-1] if words else "no message"}')
+            words = self.errors.read().strip().splitlines() or ['without a message']
+            if self.process.wait() == -signal.SIGKILL:
+                words = ['killed, as happens when the memory is too small']
+            sys.exit(f'error: {self.name} stopped: {words[-1]}')
         return json.loads(line)
 
 

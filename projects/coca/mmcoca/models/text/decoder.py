@@ -160,7 +160,8 @@ class MultimodalDecoder(BaseModule):
         """
         packing = Packing(lengths, token_states.shape[1])
         x = packing.pack(token_states)
-        memories = self.project_memory(image_tokens, num_queries=token_states.shape[1])
+        queries_an_image = len(token_states) * token_states.shape[1] // len(image_tokens)
+        memories = self.project_memory(image_tokens, queries_an_image)
         for layer, memory in zip(self.layers, memories):
             x = layer(x, memory, packing=packing)
         return packing.pad(self.norm(x))

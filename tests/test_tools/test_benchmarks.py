@@ -1,0 +1,152 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The benchmarks' parts at the smallest size; times are not asserted."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
+sys.path.insert(0, str(BENCHMARKS))
+
+from report import Row, Section, cells, read_section, table, write_section  # noqa: E402
+from sizes import SIZES  # noqa: E402
+from workers import Worker, process_environment, take_turns  # noqa: E402
+
+from mmcoca.apis.command_line import PROCESS_SETTINGS  # noqa: E402
+
+CAPTIONS = ['red apple', 'a dog beside a very small cat', 'the moon', 'hot pepper!!']
+
+
+@pytest.fixture(scope='module')
+def workers():
+    """mmcoca's and open_clip's, the same weights in both."""
+    size = SIZES['smallest']
+    with (
+        Worker(sys.executable, 'mmcoca', size, threads=1) as ours,
+        Worker(sys.executable, 'open_clip', size, threads=1) as theirs,
+    ):
+        yield dict(mmcoca=ours, open_clip=theirs)
+
+
+@pytest.fixture(scope='module')
+def same_weights(workers, tmp_path_factory):
+    path = str(tmp_path_factory.mktemp('weights') / 'weights.pt')
+    workers['open_clip'].ask('save', path=path)
+    workers['mmcoca'].ask('load_open_clip', path=path)
+
+
+def test_both_have_the_same_parameters_and_losses(workers, same_weights):
+    counts = [worker.ask('parameters') for worker in workers.values()]
+    assert counts[0] == counts[1]
+    ours, theirs = (worker.ask('losses', captions=CAPTIONS) for worker in workers.values())
+    assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_both_learn_the_same_in_a_step(workers, same_weights):
+    for worker in workers.values():
+        worker.ask('training_step', captions=CAPTIONS)
+    ours, theirs = (worker.ask('losses', captions=CAPTIONS) for worker in workers.values())
+    assert ours == pytest.approx(theirs, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    'work, options', [
+        ('encode_images', dict(captions=CAPTIONS)),
+        ('encode_texts', dict(captions=CAPTIONS)),
+        ('peak_memory', dict(captions=CAPTIONS)),
+        ('generate', dict(num_images=2, method='6 beams', length=6, num_beam_groups=3)),
+        ('generate', dict(num_images=2, method='sampling', length=6)),
+        ('generate', dict(num_images=2, method='greedy', length=6)),
+    ]
+)  # yapf: disable
+def test_our_answers(workers, work, options):
+    values = take_turns(dict(mmcoca=workers['mmcoca']), 2, work, **options)
+    assert len(values['mmcoca']) == 2
+    assert all(value > 0 for value in values['mmcoca'])
+
+
+def test_operations_of_a_step_grow_with_the_text_by_no_less_than_its_products(workers):
+    """Between two texts without padding; a token more costs at least the layers' own products."""
+    short, long = (
+        workers['mmcoca'].ask('step_operations', captions=[' '.join(['cat'] * words)] * 2)
+        for words in (4, 8)
+    )
+    size = SIZES['smallest']
+    layer = 12 * size.dims**2  # parameters of self-attention and MLP
+    weights = 2 * size.text_layers * layer + size.vocab_size * size.dims
+    assert long - short > 6 * weights * 2 * 4
+
+
+def test_a_peer_keeps_the_users_environment(monkeypatch):
+    for name, value in PROCESS_SETTINGS.items():
+        monkeypatch.setenv(name, value)  # as run.py has set them for itself
+    monkeypatch.setenv('MALLOC_MMAP_MAX_', '7')
+    assert not PROCESS_SETTINGS.keys() - process_environment('mmcoca', 2)
+    peers = process_environment('open_clip', 2)
+    assert PROCESS_SETTINGS.keys() & peers == {'MALLOC_MMAP_MAX_'}
+    assert peers['MALLOC_MMAP_MAX_'] == '7' and peers['OMP_NUM_THREADS'] == '2'
+
+
+def test_a_worker_that_cannot_start_is_named():
+    code = (
+        f'import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n'
+        'from sizes import SIZES\nfrom workers import Worker\n'
+        "Worker(sys.executable, 'open_clip', SIZES['smallest']._replace(dims=127), 1)"
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith('error: open_clip stopped: ')
+
+
+def test_tables(tmp_path):
+    rows = [
+        Row('step', 's', dict(mmcoca=[1.0, 2.0, 4.0], peer=[3.0, 6.0, 8.0])),
+        Row('rate', 'images/s', {'one core': [1234.0]}),
+        Row('memory', 'GiB', dict(mmcoca=[2.0], peer=[3.0])),
+    ]
+    assert cells(rows[0]) == ['step', '2 s', '6 s', '3.00 (2.00–3.00)']
+    assert cells(rows[1]) == ['rate', '1,234 images/s']
+    assert cells(rows[2]) == ['memory', '2 GiB', '3 GiB', '1.50']
+    assert table(rows).count('|---|') == 2
+    section = Section('Title', dict(date='2026-01-01'), rows)
+    write_section(tmp_path, 'name', section)
+    assert read_section(tmp_path, 'name') == section
+    assert read_section(tmp_path, 'other') is None
+
+
+def test_recalls_are_mmpretrains():
+    from recall import ours, random_features, theirs
+
+    features = random_features(60)
+    torch.testing.assert_close(torch.tensor(ours(*features)), torch.tensor(theirs(*features)))
+
+
+def test_command(tmp_path):
+    """Options, a mistake, and without the data."""
+    command = [sys.executable, BENCHMARKS / 'run.py']
+    text = subprocess.run([*command, '--help'], capture_output=True, text=True, check=True).stdout
+    assert 'example: ' in text and 'time_to_recall' in text
+    for options, message in ((['--rounds', '0'], 'rounds'), ([], 'data/emoji')):
+        done = subprocess.run(
+            [*command, *options], capture_output=True, text=True, cwd=tmp_path, env=os.environ
+        )
+        assert done.returncode and 'Traceback' not in done.stderr
+        assert message in done.stderr.strip().splitlines()[-1]
+
+
+def test_the_measured_sections_are_those_of_the_tables():
+    """docs/benchmarks/tables.md says what its JSON files hold."""
+    from report import tables
+    from run import SECTIONS
+
+    folder = BENCHMARKS.parents[1] / 'docs' / 'benchmarks'
+    sections = [read_section(folder, name) for name in SECTIONS]
+    assert (folder / 'tables.md').read_text() == tables([s for s in sections if s is not None])
+    assert all(
+        json.loads(file.read_text())['conditions']['machine'] for file in folder.glob('*.json')
+    )

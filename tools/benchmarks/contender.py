@@ -42,8 +42,8 @@ def training_step(model: nn.Module, losses: Callable[..., dict]) -> Callable[...
     optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.98), fused=True)
 
     def step(*inputs: Any) -> float:
-        loss = sum(losses(*inputs).values())
         optimizer.zero_grad()
+        loss = sum(losses(*inputs).values())
         loss.backward()
         optimizer.step()
         return loss.item()

@@ -81,12 +81,13 @@ def attend_unprojected(
         mask: (B,1,1,S), True where the queries may attend to the memory.
     """
     batch_size, num_heads, length, channels = query.shape
-    # attend() divides by the root of the channels that it sees, M of them.
+    # The logits are divided by the root of the channels that attention sees, M of them.
     query = query * (memory.shape[-1] / channels)**0.5
     query = torch.bmm(query.transpose(0, 1).flatten(1, 2), key_weight)  # (heads,B*T,M)
     query = query.unflatten(1, (batch_size, length)).transpose(0, 1).flatten(1, 2)
     memory = memory[:, None]  # the single head that all share
-    attended = attend(query[:, None], memory, memory, mask=mask)[:, 0]
+    # The fused kernel would compute the logits once more in the backward pass.
+    attended = attend_explicitly(query[:, None], memory, memory, mask=mask)[:, 0]
     attended = attended.unflatten(1, (num_heads, length)).transpose(0, 1).flatten(1, 2)
     values = torch.bmm(attended, value_weight.transpose(1, 2))  # (heads,B*T,C)
     values = values.unflatten(1, (batch_size, length)).transpose(0, 1)

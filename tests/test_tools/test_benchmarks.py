@@ -136,3 +136,20 @@ def test_command(tmp_path):
         )
         assert done.returncode and 'Traceback' not in done.stderr
         assert message in done.stderr.strip().splitlines()[-1]
+
+
+def test_nothing_is_written_where_nothing_can_be_measured(tmp_path, emoji_data):
+    """bfloat16 on a processor that has none."""
+    from mmcoca.engine.bfloat16_optim_wrapper import computes_in_bfloat16
+
+    if computes_in_bfloat16('cpu'):
+        pytest.skip('this processor has bfloat16')
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data' / 'emoji').symlink_to(emoji_data)
+    command = [sys.executable, '-W', 'ignore', BENCHMARKS / 'run.py', '--only', 'bfloat16']
+    done = subprocess.run(
+        [*command, '--out', 'out'], capture_output=True, text=True, cwd=tmp_path, env=os.environ
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'no bfloat16' in done.stderr
+    assert not (tmp_path / 'out').exists()

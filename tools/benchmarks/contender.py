@@ -31,15 +31,19 @@ class Contender(Protocol):
         """
 
 
-def training_step(model: nn.Module, losses: Callable[..., dict]) -> Callable[..., float]:
-    """A whole step: losses, backward pass and fused AdamW; takes what `losses` takes -> the loss.
-    """
+def optimizer_of(model: nn.Module) -> torch.optim.Optimizer:
+    """Fused AdamW."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         dict(params=[p for p in parameters if p.ndim >= 2], weight_decay=WEIGHT_DECAY),
         dict(params=[p for p in parameters if p.ndim < 2], weight_decay=0.0),
     ]
-    optimizer = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.98), fused=True)
+    return torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.98), fused=True)
+
+
+def training_step(model: nn.Module, losses: Callable[..., dict]) -> Callable[..., float]:
+    """A whole step: losses, backward pass and optimizer; takes what `losses` takes -> the loss."""
+    optimizer = optimizer_of(model)
 
     def step(*inputs: Any) -> float:
         optimizer.zero_grad()

@@ -64,7 +64,7 @@ def number(value: float) -> str:
 def cells(row: Row) -> list[str]:
     """Medians, and the others' ratios to the first column, with the range over rounds."""
     columns = list(row.values.values())
-    texts = [row.label, *(f'{number(median(values))} {row.unit}' for values in columns)]
+    texts = [row.label, *(f'{number(median(values))} {row.unit}'.strip() for values in columns)]
     first = columns[0]
     for values in columns[1:]:
         text = f'{median(values) / median(first):.2f}'

@@ -26,6 +26,7 @@ SECTIONS = {
     'training': 'Training steps, memory and encoding',
     'peak': "Training steps beside the machine's matrix products",
     'losses': 'Both losses beside one',
+    'bfloat16': 'Training steps in bfloat16 beside float32',
     'growth': 'How a step grows',
     'generation': 'Generating captions',
     'recall': 'Recall@1, 5 and 10',
@@ -78,11 +79,13 @@ def main() -> None:
         for row in import_module(name).measure(settings):
             rows.append(row)
             print('  ' + ' | '.join(cells(row)), flush=True)
-        write_section(args.out, name, Section(SECTIONS[name], describe(settings), rows))
+        if rows:
+            write_section(args.out, name, Section(SECTIONS[name], describe(settings), rows))
     sections = {name: read_section(args.out, name) for name in SECTIONS}
     sections = {name: section for name, section in sections.items() if section is not None}
-    (args.out / 'tables.md').write_text(tables(list(sections.values())))
-    draw(sections).savefig(args.out / 'ratios.png')
+    if sections:
+        (args.out / 'tables.md').write_text(tables(list(sections.values())))
+        draw(sections).savefig(args.out / 'ratios.png')
 
 
 if __name__ == '__main__':

@@ -58,12 +58,7 @@ def measure(settings: Settings) -> Iterator[Row]:
                 if peer == 'open_clip':
                     give_same_weights(*workers.values(), captions['emoji'])
                 yield from compare(size, workers, captions, settings.rounds)
-        for kind, texts in captions.items():
-            peaks = {}
-            for name in NAMES:  # a new process each: a peak is never forgotten
-                with start(name, SIZES[size], settings) as worker:
-                    peaks[name] = [worker.ask('peak_memory', captions=texts) / GIB]
-            yield Row(f'{size}: peak memory of a step, {kind} captions', 'GiB', peaks)
+        yield from compare_memory(size, settings)
 
 
 def compare(size: str, workers: dict[str, Worker], captions: dict[str, list[str]],
@@ -77,3 +72,16 @@ def compare(size: str, workers: dict[str, Worker], captions: dict[str, list[str]
     for kind, texts in captions.items():
         values = take_turns(workers, rounds, 'encode_texts', captions=texts)
         yield Row(f'{size}: encoding {kind} captions', 's', values)
+
+
+def compare_memory(size: str, settings: Settings) -> Iterator[Row]:
+    """GiB at the most, of each kind of captions, and of twice as many pairs."""
+    batches = [(kind, settings.batch_size) for kind in KINDS]
+    batches.append(('COCO-length', 2 * settings.batch_size))
+    for kind, count in batches:
+        peaks = {}
+        for name in NAMES:  # a new process each: a peak is never forgotten
+            with start(name, SIZES[size], settings) as worker:
+                captions = draw_captions(kind, count)
+                peaks[name] = [worker.ask('peak_memory', captions=captions) / GIB]
+        yield Row(f'{size}: peak memory of a step, {count} {kind} captions', 'GiB', peaks)

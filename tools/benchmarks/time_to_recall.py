@@ -30,13 +30,14 @@ from mmcoca.apis.open_clip_weights import from_open_clip
 from mmcoca.evaluation.recall import recalls_from_ranks, relevant_ranks
 
 SIZE = SIZES['smallest']
+MODEL = 'coca_smallest'  # open_clip tells a CoCa by its name
 ROOT = Path('data/emoji')
 TRAIN, VAL = ROOT / 'annotations/train_dev.json', ROOT / 'annotations/val_dev.json'
 TRAIN_TOOL = Path(__file__).parents[1] / 'train.py'
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
-EPOCHS = 6
-WARMUP = 40  # steps
+EPOCHS = 3
+WARMUP = 20  # steps
 TOPK = 5
 
 
@@ -80,7 +81,7 @@ def prepare(folder: Path) -> int:
     pairs = read_pairs(TRAIN)
     with open(folder / 'pairs.csv', 'w', newline='') as file:
         csv.writer(file).writerows([('filepath', 'title'), *pairs])
-    (folder / 'smallest.json').write_text(json.dumps(model_config(SIZE)))
+    (folder / f'{MODEL}.json').write_text(json.dumps(dict(model_config(SIZE), custom_text=True)))
     steps_an_epoch = len(pairs) // BATCH_SIZE
     our_config(folder / 'mmcoca.pth', steps_an_epoch).dump(folder / 'config.py')
     return steps_an_epoch
@@ -89,7 +90,7 @@ def prepare(folder: Path) -> int:
 def commands(folder: Path, peers: Path) -> dict[str, list]:
     """How each is trained."""
     options = {
-        'model': 'smallest',
+        'model': MODEL,
         'pretrained': folder / 'open_clip.pt',
         'train-data': folder / 'pairs.csv',
         'dataset-type': 'csv',
@@ -111,7 +112,7 @@ def commands(folder: Path, peers: Path) -> dict[str, list]:
     return {
         'mmcoca':
         [sys.executable, TRAIN_TOOL, folder / 'config.py', '--work-dir', folder / 'mmcoca'],
-        'open_clip': [peer_python(peers), loop, folder / 'smallest.json', *words],
+        'open_clip': [peer_python(peers), loop, folder / f'{MODEL}.json', *words],
     }
 
 
@@ -123,7 +124,9 @@ def train(name: str, command: list, folder: Path, threads: int) -> float:
         done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         if done.returncode:
             log.seek(0)
-            sys.exit(f'error: the training of {name} failed: {log.read().strip().splitlines()[-1]}')
+            lines = log.read().strip().splitlines()
+            reasons = [line for line in lines if 'rror' in line] or lines or ['no message']
+            sys.exit(f'error: the training of {name} failed: {reasons[-1]}')
     return began
 
 

@@ -32,7 +32,7 @@ def build_step(model: nn.Module, wrapper: type[OptimWrapper]) -> Callable[..., f
     def step(images: Tensor, samples: Sequence[DataSample]) -> float:
         with optimizer.optim_context(model):
             losses = model(images, samples, mode='loss')
-        loss = sum(value for name, value in losses.items() if 'loss' in name)
+        loss, _ = model.parse_losses(losses)
         optimizer.update_params(loss)
         return loss.item()
 

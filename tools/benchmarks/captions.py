@@ -10,7 +10,7 @@ KINDS = ('emoji', 'COCO-length', 'full')
 
 
 def draw_captions(kind: str, count: int, seed: int = 0) -> list[str]:
-    """Texts of a kind: 'emoji' (1-8 words), 'COCO-length' (8-20 words), 'full' (76 tokens).
+    """Texts of a kind: 'emoji' (1-8 words), 'COCO-length' (8-21 words), 'full' (76 tokens).
 
     The longer ones are captions of the default data put together; of COCO's captions they have the
     length alone, 10 to 11 words on average.

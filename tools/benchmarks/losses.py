@@ -65,8 +65,8 @@ def build_step(model: nn.Module) -> Callable:
     model.train()
 
     def losses(images: torch.Tensor, samples: list[DataSample]) -> dict:
-        all_values = model(images, samples, mode='loss')
-        return {name: value for name, value in all_values.items() if 'loss' in name}
+        loss, _ = model.parse_losses(model(images, samples, mode='loss'))
+        return dict(loss=loss)
 
     return training_step(model, losses)
 

@@ -26,6 +26,7 @@ from sizes import SIZES
 from torch import Tensor
 from workers import process_environment
 
+from mmcoca.apis.checkpoints import read_state_dict
 from mmcoca.apis.open_clip_weights import from_open_clip
 from mmcoca.evaluation.recall import recalls_from_ranks, relevant_ranks
 
@@ -140,8 +141,8 @@ def checkpoints(name: str, folder: Path, steps_an_epoch: int) -> list[Path]:
 
 def read_weights(name: str, checkpoint: Path) -> dict[str, Tensor]:
     """In our layout."""
-    content = torch.load(checkpoint, map_location='cpu', weights_only=False)  # our own writing
-    return content['state_dict'] if name == 'mmcoca' else from_open_clip(content['state_dict'])
+    weights = read_state_dict(str(checkpoint))
+    return weights if name == 'mmcoca' else from_open_clip(weights)
 
 
 class Evaluation:

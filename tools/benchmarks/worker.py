@@ -81,6 +81,7 @@ class Work:
 
     def training_step(self, captions: list[str]) -> float:
         """Seconds."""
+        self.model.train()
         return seconds_of(self.step, self.images[:len(captions)], captions)
 
     def step_operations(self, captions: list[str]) -> int:
@@ -102,6 +103,7 @@ class Work:
 
     def peak_memory(self, captions: list[str]) -> float:
         """The most bytes in use in two steps, beyond the library's code."""
+        self.model.train()
         for _ in range(2):
             self.step(self.images[:len(captions)], captions)
         return resident_bytes('VmHWM') - self.start_bytes

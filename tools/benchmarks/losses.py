@@ -16,6 +16,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from operations import operations_of
 from report import Row, Settings
 from sizes import SIZES
 from torch import nn
@@ -82,17 +83,24 @@ def measure(settings: Settings) -> Iterator[Row]:
 
 
 def compare(name: str, cfg: ConfigDict, num_pairs: int, rounds: int) -> Iterator[Row]:
-    """Seconds of a step of each, in turns, after one to warm up."""
+    """Seconds of a step of each, in turns, and its operations, which are counted first: a step to
+    warm up.
+    """
     torch.manual_seed(0)
     steps = {losses: build_step(model) for losses, model in build_models(cfg).items()}
     side = cfg.backbone.img_size
     images = torch.randn(num_pairs, 3, side, side)
     samples = [DataSample(gt_caption=caption) for caption in draw_captions(KIND, num_pairs)]
+    operations = {n: [operations_of(step, images, samples) / 1e12] for n, step in steps.items()}
     seconds = {losses: [] for losses in steps}
-    for _ in range(1 + rounds):
+    for _ in range(rounds):
         for losses, step in steps.items():
             seconds[losses].append(seconds_of(step, images, samples))
-    both = seconds.pop('both losses')[1:]
-    for losses, alone in seconds.items():  # the one is what both are compared with
-        label = f'{name}: training step, {num_pairs} {KIND} captions'
-        yield Row(label, 's', {losses: alone[1:], 'both losses': both})
+    label = f'{name}: training step, {num_pairs} {KIND} captions'
+    for alone in ('contrastive alone', 'captioning alone'):
+        columns = (alone, 'both losses')  # the first is what the other is compared with
+        yield Row(label, 's', {column: seconds[column] for column in columns})
+        yield Row(
+            f'{label}, operations', 'TFLOP', {column: operations[column]
+                                              for column in columns}
+        )

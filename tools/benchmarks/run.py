@@ -31,7 +31,7 @@ SECTIONS = {
     'generation': 'Generating captions',
     'recall': 'Recall@1, 5 and 10',
     'loading': 'Loading images',
-    'time_to_recall': 'Time to a recall',
+    'time_to_recall': 'Time to a recall, one training each',
 }
 
 

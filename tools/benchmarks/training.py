@@ -75,9 +75,9 @@ def compare(size: str, workers: dict[str, Worker], captions: dict[str, list[str]
 
 
 def compare_memory(size: str, settings: Settings) -> Iterator[Row]:
-    """GiB at the most, of each kind of captions, and of twice as many pairs."""
+    """GiB at the most, of each kind of captions, and of four times as many pairs."""
     batches = [(kind, settings.batch_size) for kind in KINDS]
-    batches.append(('COCO-length', 2 * settings.batch_size))
+    batches.append(('COCO-length', 4 * settings.batch_size))
     for kind, count in batches:
         peaks = {}
         for name in NAMES:  # a new process each: a peak is never forgotten

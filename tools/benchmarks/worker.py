@@ -12,24 +12,14 @@ from pathlib import Path
 
 import torch
 from contender import training_step
+from operations import operations_of
 from sizes import Size
-from torch.utils.flop_counter import (
-    FlopCounterMode,
-    sdpa_backward_flop_count,
-    sdpa_flop_count,
-)
+from torch import Tensor
 
 NAMES = {
     'mmcoca': ('mmcoca_contender', 'MMCoCaContender'),
     'open_clip': ('open_clip_contender', 'OpenCLIPContender'),
     'CoCa-pytorch': ('coca_pytorch_contender', 'CoCaPyTorchContender'),
-}
-# The CPU's fused attention, which torch's counter does not know, by the shapes it is called with.
-CPU_ATTENTION = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu:
-    lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value),
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward:
-    lambda grad, query, key, value, *_, **__: sdpa_backward_flop_count(grad, query, key, value),
 }
 
 
@@ -57,9 +47,14 @@ class Work:
         self.contender = build(size)
         self.model = self.contender.model.train()
         self.step = training_step(self.model, self.contender.losses)
+        self.image_size = size.image_size
         generator = torch.Generator().manual_seed(0)
-        self.images = torch.randn(64, 3, size.image_size, size.image_size, generator=generator)
         self.factor = torch.randn(2048, 2048, generator=generator)
+
+    def draw_images(self, count: int) -> Tensor:
+        """Noise (B,3,H,W), the same for every library."""
+        shape = (count, 3, self.image_size, self.image_size)
+        return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
     def parameters(self) -> int:
         """Their number."""
@@ -76,19 +71,17 @@ class Work:
     @torch.no_grad()
     def losses(self, captions: list[str]) -> list[float]:
         """Their values, the smaller first."""
-        losses = self.contender.losses(self.images[:len(captions)], captions)
+        losses = self.contender.losses(self.draw_images(len(captions)), captions)
         return sorted(loss.item() for loss in losses.values())
 
     def training_step(self, captions: list[str]) -> float:
         """Seconds."""
         self.model.train()
-        return seconds_of(self.step, self.images[:len(captions)], captions)
+        return seconds_of(self.step, self.draw_images(len(captions)), captions)
 
     def step_operations(self, captions: list[str]) -> int:
-        """Floating point operations of a step's products; a product and a sum are two."""
-        with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter:
-            self.step(self.images[:len(captions)], captions)
-        return counter.get_total_flops()
+        """Floating point operations of a step's products."""
+        return operations_of(self.step, self.draw_images(len(captions)), captions)
 
     def product_rate(self) -> float:
         """Floating point operations a second of 20 products of 2048 x 2048 matrices, one after
@@ -104,15 +97,16 @@ class Work:
     def peak_memory(self, captions: list[str]) -> float:
         """The most bytes in use in two steps, beyond the library's code."""
         self.model.train()
+        images = self.draw_images(len(captions))
         for _ in range(2):
-            self.step(self.images[:len(captions)], captions)
+            self.step(images, captions)
         return resident_bytes('VmHWM') - self.start_bytes
 
     @torch.no_grad()
     def encode_images(self, captions: list[str]) -> float:
         """Seconds for as many images as captions."""
         self.model.eval()
-        return seconds_of(self.contender.encode_images, self.images[:len(captions)])
+        return seconds_of(self.contender.encode_images, self.draw_images(len(captions)))
 
     @torch.no_grad()
     def encode_texts(self, captions: list[str]) -> float:
@@ -124,8 +118,9 @@ class Work:
     def generate(self, num_images: int, **options) -> float:
         """Seconds for captions of so many images."""
         self.model.eval()
+        images = self.draw_images(num_images)
         start = time.perf_counter()
-        self.contender.generate(self.images[:num_images], **options)
+        self.contender.generate(images, **options)
         return time.perf_counter() - start
 
 

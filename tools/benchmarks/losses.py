@@ -21,6 +21,7 @@ from report import Row, Settings
 from sizes import SIZES
 from torch import nn
 from worker import seconds_of
+from workers import WARMUP_ROUNDS
 
 BASE = Path(__file__).parents[2] / 'configs' / 'coca' / 'coca_base.py'
 KIND = 'COCO-length'
@@ -83,8 +84,7 @@ def measure(settings: Settings) -> Iterator[Row]:
 
 
 def compare(name: str, cfg: ConfigDict, num_pairs: int, rounds: int) -> Iterator[Row]:
-    """Seconds of a step of each, in turns, and its operations, which are counted first: a step to
-    warm up.
+    """Seconds of a step of each, in turns, and its operations, which are counted first.
     """
     torch.manual_seed(0)
     steps = {losses: build_step(model) for losses, model in build_models(cfg).items()}
@@ -93,9 +93,10 @@ def compare(name: str, cfg: ConfigDict, num_pairs: int, rounds: int) -> Iterator
     samples = [DataSample(gt_caption=caption) for caption in draw_captions(KIND, num_pairs)]
     operations = {n: [operations_of(step, images, samples) / 1e12] for n, step in steps.items()}
     seconds = {losses: [] for losses in steps}
-    for _ in range(rounds):
+    for _ in range(WARMUP_ROUNDS + rounds):
         for losses, step in steps.items():
             seconds[losses].append(seconds_of(step, images, samples))
+    seconds = {losses: of_rounds[WARMUP_ROUNDS:] for losses, of_rounds in seconds.items()}
     label = f'{name}: training step, {num_pairs} {KIND} captions'
     for alone in ('contrastive alone', 'captioning alone'):
         columns = (alone, 'both losses')  # the first is what the other is compared with

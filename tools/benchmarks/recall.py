@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from mmpretrain.evaluation import RetrievalRecall
 from report import Row, Settings
 from torch import Tensor
+from workers import WARMUP_ROUNDS
 
 from mmcoca.evaluation.recall import recalls_from_ranks, relevant_ranks
 
@@ -62,13 +63,13 @@ def random_features(num_images: int) -> tuple[Tensor, Tensor]:
 
 
 def measure(settings: Settings) -> Iterator[Row]:
-    """Seconds, after a run to warm up; ends the program where the recalls differ."""
+    """Seconds, in turns after those to warm up; ends the program where the recalls differ."""
     torch.set_num_threads(settings.threads)
     features = random_features(NUM_IMAGES)
     functions = {'mmcoca': ours, "mmpretrain's RetrievalRecall": theirs, 'products': products}
     seconds = {name: [] for name in functions}
     recalls = {}
-    for _ in range(1 + settings.rounds):
+    for _ in range(WARMUP_ROUNDS + settings.rounds):
         for name, function in functions.items():
             start = time.perf_counter()
             recalls[name] = function(*features)
@@ -76,6 +77,6 @@ def measure(settings: Settings) -> Iterator[Row]:
     found, expected, _ = recalls.values()
     torch.testing.assert_close(torch.tensor(found), torch.tensor(expected))
     label = f'{NUM_IMAGES:,} images, {NUM_IMAGES * CAPTIONS:,} captions'
-    own, peer, alone = (values[1:] for values in seconds.values())
+    own, peer, alone = (values[WARMUP_ROUNDS:] for values in seconds.values())
     yield Row(label, 's', {'mmcoca': own, "mmpretrain's RetrievalRecall": peer})
     yield Row(f'mmcoca, {label}', 's', {'whole': own, 'products alone': alone})

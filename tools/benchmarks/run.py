@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 from captions import ANNOTATIONS
-from picture import draw
+from picture import draw, is_compared
 from report import Section, Settings, cells, describe, read_section, tables, write_section
 
 from mmcoca.apis.command_line import restart_with_settings
@@ -52,8 +52,10 @@ def parse_args() -> argparse.Namespace:
         epilog='example: python tools/benchmarks/run.py --only recall --rounds 3 --out /tmp/bench',
     )
     parser.add_argument('--only', nargs='+', choices=list(SECTIONS), default=list(SECTIONS))
-    parser.add_argument('--rounds', type=positive, default=5, help='after one to warm up')
-    parser.add_argument('--threads', type=positive, default=os.cpu_count(), help="of torch")
+    parser.add_argument(
+        '--rounds', type=positive, default=5, help='after two to warm up (default: %(default)s)'
+    )
+    parser.add_argument('--threads', type=positive, default=os.cpu_count(), help='of torch')
     parser.add_argument('--batch-size', type=positive, default=16, help='pairs')
     parser.add_argument(
         '--peers',
@@ -85,7 +87,8 @@ def main() -> None:
     sections = {name: section for name, section in sections.items() if section is not None}
     if sections:
         (args.out / 'tables.md').write_text(tables(list(sections.values())))
-        draw(sections).savefig(args.out / 'ratios.png')
+        if any(is_compared(row) for section in sections.values() for row in section.rows):
+            draw(sections).savefig(args.out / 'ratios.png')
 
 
 if __name__ == '__main__':

@@ -2,8 +2,8 @@
 """Time to a recall on the default data: mmcoca's train.py beside open_clip's own training loop.
 
 Both start from the same weights, of the smallest size, and take the same pairs, batch size, images,
-optimizer and schedule. The pairs are two artists' drawings of some of the concepts, the drawings of
-a third are to be found; with all concepts minutes of open_clip's loop do not find any yet. What each
+optimizer and schedule. The pairs are two artists' drawings of 100 concepts, and those of a third
+are to be found; with all 1,434 concepts open_clip's loop finds none in its first minutes. What each
 has saved after an epoch is evaluated afterwards, by the same code. Time runs from the start of the
 command to the checkpoint's writing.
 """

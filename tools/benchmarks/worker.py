@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from contender import training_step
-from operations import operations_of
+from operations import operations_of, share_of_products
 from sizes import Size
 from torch import Tensor
 
@@ -82,6 +82,10 @@ class Work:
     def step_operations(self, captions: list[str]) -> int:
         """Floating point operations of a step's products."""
         return operations_of(self.step, self.draw_images(len(captions)), captions)
+
+    def step_share_of_products(self, captions: list[str]) -> float:
+        """Part of a step's time."""
+        return share_of_products(self.step, self.draw_images(len(captions)), captions)
 
     def product_rate(self) -> float:
         """Floating point operations a second of 20 products of 2048 x 2048 matrices, one after

@@ -16,6 +16,8 @@ from sizes import Size
 
 from mmcoca.apis.command_line import PROCESS_SETTINGS
 
+WARMUP_ROUNDS = 2  # until what a round frees is what the next allocates
+
 
 def process_environment(name: str, threads: int) -> dict[str, str]:
     """mmcoca has the settings that train.py gives itself; its peers have the user's alone."""
@@ -75,9 +77,9 @@ class Worker:
 
 def take_turns(workers: Mapping[str, Worker], rounds: int, work: str,
                **options) -> dict[str, list[float]]:
-    """What each answers in each round, after a round to warm up."""
+    """What each answers in each round, after those to warm up."""
     values = {name: [] for name in workers}
-    for _ in range(1 + rounds):
+    for _ in range(WARMUP_ROUNDS + rounds):
         for name, worker in workers.items():
             values[name].append(worker.ask(work, **options))
-    return {name: of_rounds[1:] for name, of_rounds in values.items()}
+    return {name: of_rounds[WARMUP_ROUNDS:] for name, of_rounds in values.items()}

@@ -9,10 +9,21 @@ from pathlib import Path
 import pytest
 import torch
 
-BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = ROOT / 'tools' / 'benchmarks'
+PUBLISHED = ROOT / 'docs' / 'benchmarks'
 sys.path.insert(0, str(BENCHMARKS))
 
-from report import Row, Section, cells, read_section, table, write_section  # noqa: E402
+from report import (  # noqa: E402
+    Row,
+    Section,
+    cells,
+    read_section,
+    table,
+    tables,
+    write_section,
+)
+from run import SECTIONS  # noqa: E402
 from sizes import SIZES  # noqa: E402
 from workers import Worker, process_environment, take_turns  # noqa: E402
 
@@ -116,6 +127,16 @@ def test_tables(tmp_path):
     write_section(tmp_path, 'name', section)
     assert read_section(tmp_path, 'name') == section
     assert read_section(tmp_path, 'other') is None
+
+
+def test_published_tables_are_those_of_the_files():
+    """And the README's rows are theirs."""
+    sections = [read_section(PUBLISHED, name) for name in SECTIONS]
+    written = (PUBLISHED / 'tables.md').read_text()
+    assert written == tables([section for section in sections if section is not None])
+    readme = (ROOT / 'README.md').read_text().split('\n## How fast\n')[1].split('\n## ')[0]
+    rows = {line for line in readme.splitlines() if line.startswith('| ')}
+    assert rows and rows <= set(written.splitlines())
 
 
 def test_recalls_are_mmpretrains():

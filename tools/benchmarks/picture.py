@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from report import Row, Section
 
 COLORS = {'open_clip': '#1f77b4', 'CoCa-pytorch': '#ff7f0e'}
+TICKS = (0.5, 1, 2, 5, 10, 20)
 
 
 def draw(sections: Mapping[str, Section]) -> Figure:
@@ -26,12 +27,14 @@ def draw(sections: Mapping[str, Section]) -> Figure:
             axes.text(ratio, y, f' {ratio:.2g}', va='center', fontsize=7)
     axes.axvline(1, color='black', linewidth=1)
     axes.set_xscale('log')
+    axes.set_xticks(TICKS, [str(tick) for tick in TICKS])
+    axes.minorticks_off()
     axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)  # the first row on top
     axes.set_xlabel('times what mmcoca takes (logarithmic)')
     handles, names = axes.get_legend_handles_labels()
     labelled = dict(zip(names, handles))
-    axes.legend(labelled.values(), labelled.keys(), loc='lower right')
+    figure.legend(labelled.values(), labelled.keys(), loc='outside upper center', ncols=3)
     return figure
 
 

@@ -34,7 +34,7 @@ from mmcoca.apis.open_clip_weights import from_open_clip
 from mmcoca.evaluation.recall import recalls_from_ranks, relevant_ranks
 
 SIZE = SIZES['smallest']
-MODEL = 'coca_smallest'  # open_clip tells a CoCa by its name
+MODEL = 'coca_ViT-smallest'  # open_clip tells a CoCa, and a ViT's optimizer, by the name
 ROOT = Path('data/emoji')
 TRAIN, VAL = ROOT / 'annotations/train_dev.json', ROOT / 'annotations/val_dev.json'
 FILES_ALONE = dict(data_root='', data_prefix=dict(img_path=''))  # rows hold whole paths

@@ -84,8 +84,7 @@ def measure(settings: Settings) -> Iterator[Row]:
 
 
 def compare(name: str, cfg: ConfigDict, num_pairs: int, rounds: int) -> Iterator[Row]:
-    """Seconds of a step of each, in turns, and its operations, which are counted first.
-    """
+    """Seconds of a step of each, in turns, and its operations, which are counted first."""
     torch.manual_seed(0)
     steps = {losses: build_step(model) for losses, model in build_models(cfg).items()}
     side = cfg.backbone.img_size

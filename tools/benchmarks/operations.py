@@ -44,5 +44,5 @@ def share_of_products(work: Callable, *inputs) -> float:
     """
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         work(*inputs)
-    seconds = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
-    return sum(seconds.get(name, 0) for name in PRODUCTS) / sum(seconds.values())
+    times = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
+    return sum(times.get(name, 0) for name in PRODUCTS) / sum(times.values())

@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from mmpretrain.registry import MODELS
 
-from mmcoca.apis.checkpoints import check_checkpoint
+from mmcoca.weights import check_checkpoint
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'coca'
 NAMES = sorted(

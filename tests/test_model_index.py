@@ -11,7 +11,7 @@ from mmpretrain.apis import ModelHub
 from mmpretrain.registry import MODELS
 
 import mmcoca
-from mmcoca.apis.open_clip_weights import from_open_clip
+from mmcoca.weights import from_open_clip
 
 NAMES = [
     'coca_2b',

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
-from mmcoca.apis.open_clip_weights import to_open_clip
+from mmcoca.weights import to_open_clip
 
 ARCH = dict(embed_dims=64, num_layers=2, num_heads=2, feedforward_channels=128)
 

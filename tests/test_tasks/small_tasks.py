@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmcoca.apis.command_line import build_testing, build_training
+from mmcoca.command_line import build_testing, build_training
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'coca'
 IMAGE_SIZE = 32

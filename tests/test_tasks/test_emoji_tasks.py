@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from small_tasks import CONFIGS, evaluate
 
-from mmcoca.apis.command_line import build_training
+from mmcoca.command_line import build_training
 
 SIXTEEN = dict(filter_cfg=dict(folder='noto'), indices=range(0, 1434, 90))
 

@@ -10,11 +10,11 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, MODELS
 from small_tasks import CONFIGS, evaluate, train_small
 
-from mmcoca.apis.checkpoints import load_safely
-from mmcoca.apis.command_line import build_training
+from mmcoca.command_line import build_training
 from mmcoca.datasets import AnnotationError, ImageLabelDataset
 from mmcoca.models import ContrastivePooler
 from mmcoca.models.word_attention import word_attention
+from mmcoca.weights import load_safely
 
 DRAWINGS = list(range(0, 2868, 180))  # sixteen, in different groups
 ABLATIONS = sorted(path.stem for path in (CONFIGS / 'ablations').glob('*.py'))

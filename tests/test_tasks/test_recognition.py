@@ -14,10 +14,10 @@ from mmengine.hooks import Hook
 from mmpretrain.registry import MODELS
 from small_tasks import CONFIGS, evaluate, load_small, shrink_pipeline, train_small
 
-from mmcoca.apis.checkpoints import check_checkpoint, load_safely
-from mmcoca.apis.command_line import build_training
+from mmcoca.command_line import build_training
 from mmcoca.errors import UserError
 from mmcoca.models import RecognitionPooler
+from mmcoca.weights import check_checkpoint, load_safely
 
 NUM_CLASSES = 8
 TRAINED = ['frozen', 'finetune', 'linear']

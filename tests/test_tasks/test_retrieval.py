@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from small_tasks import CONFIGS, evaluate, load_small, pretrain_small
 
-from mmcoca.apis.command_line import build_testing
+from mmcoca.command_line import build_testing
 from mmcoca.datasets import AnnotationError
 from mmcoca.errors import UserError
 from mmcoca.evaluation import nearest_keys, recall_at_k, reranked_ranks

@@ -12,8 +12,7 @@ from mmpretrain.registry import DATASETS, MODELS
 from small_tasks import CONFIGS, evaluate, load_small, train_small
 from torch.utils.data import DataLoader
 
-from mmcoca.apis.checkpoints import load_safely
-from mmcoca.apis.command_line import user_errors
+from mmcoca.command_line import user_errors
 from mmcoca.datasets import (
     AnnotationError,
     ForEachFrame,
@@ -22,6 +21,7 @@ from mmcoca.datasets import (
     VideoDataset,
 )
 from mmcoca.models import CoCaViT, FrameEncoder
+from mmcoca.weights import load_safely
 
 NUM_CLASSES = 4
 NUM_FRAMES = 4

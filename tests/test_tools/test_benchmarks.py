@@ -2,6 +2,7 @@
 """The benchmarks' parts at the smallest size; times are not asserted."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +26,7 @@ from report import (  # noqa: E402
 )
 from run import SECTIONS  # noqa: E402
 from sizes import SIZES  # noqa: E402
-from workers import Worker, process_environment, take_turns  # noqa: E402
-
-from mmcoca.apis.command_line import PROCESS_SETTINGS  # noqa: E402
+from workers import Worker, take_turns  # noqa: E402
 
 CAPTIONS = ['red apple', 'a dog beside a very small cat', 'the moon', 'hot pepper!!']
 
@@ -92,14 +91,14 @@ def test_operations_of_a_step_grow_with_the_text_by_no_less_than_its_products(wo
     assert long - short > 6 * weights * 2 * 4
 
 
-def test_a_peer_keeps_the_users_environment(monkeypatch):
-    for name, value in PROCESS_SETTINGS.items():
-        monkeypatch.setenv(name, value)  # as run.py has set them for itself
-    monkeypatch.setenv('MALLOC_MMAP_MAX_', '7')
-    assert not PROCESS_SETTINGS.keys() - process_environment('mmcoca', 2)
-    peers = process_environment('open_clip', 2)
-    assert PROCESS_SETTINGS.keys() & peers == {'MALLOC_MMAP_MAX_'}
-    assert peers['MALLOC_MMAP_MAX_'] == '7' and peers['OMP_NUM_THREADS'] == '2'
+def test_every_library_has_the_settings_of_the_tools():
+    """Also one in an environment without mmcoca."""
+    with Worker(sys.executable, 'open_clip', SIZES['smallest'], threads=1) as worker:
+        process = Path('/proc', str(worker.process.pid))
+        assert b'MALLOC_' not in (process / 'environ').read_bytes()
+        (heap, ) = re.findall(r'(\w+)-(\w+) .*\[heap\]', (process / 'maps').read_text())
+        # The worker's matrix of 16 MiB, which malloc would map by itself, lies in the heap.
+        assert int(heap[1], 16) - int(heap[0], 16) > 2**24
 
 
 def test_a_worker_that_cannot_start_is_named():

@@ -13,7 +13,7 @@ import torch
 from mmengine.runner import load_checkpoint
 from safetensors.torch import load_file, save_file
 
-from mmcoca.apis.open_clip_weights import WeightsError, from_open_clip, to_open_clip
+from mmcoca.weights import WeightsError, from_open_clip, to_open_clip
 
 CONVERTERS = Path(__file__).parents[2] / 'tools' / 'model_converters'
 

@@ -102,6 +102,6 @@ class MMCoCaContender:
 
     def load_open_clip(self, path: str) -> None:
         """Take open_clip's weights."""
-        from mmcoca.apis.open_clip_weights import from_open_clip
+        from mmcoca.weights import from_open_clip
 
         self.model.load_state_dict(from_open_clip(torch.load(path, weights_only=True)))

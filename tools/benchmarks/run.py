@@ -13,6 +13,7 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from captions import ANNOTATIONS
 from picture import draw, is_compared
 from report import Section, Settings, cells, describe, read_section, tables, write_section
 
-from mmcoca.apis.command_line import restart_with_settings
+from mmcoca.process_settings import keep_freed_memory
 
 SECTIONS = {
     'training': 'Training steps, memory and encoding',
@@ -43,7 +44,7 @@ def positive(text: str) -> int:
     return number
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     width = max(map(len, SECTIONS))
     parser = argparse.ArgumentParser(
@@ -66,12 +67,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out', type=Path, default=Path('docs/benchmarks'), help='folder (default: %(default)s)'
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure the sections, one after the other."""
-    args = parse_args()
+    args = parse_args(argv)
     if not ANNOTATIONS.is_file():
         sys.exit(f'error: {ANNOTATIONS} is missing: tools/dataset_converters/emoji.py makes it')
     settings = Settings(args.peers, args.rounds, args.threads, args.batch_size)
@@ -92,5 +93,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    restart_with_settings()
+    keep_freed_memory()
     main()

@@ -29,9 +29,8 @@ from sizes import SIZES
 from torch import Tensor
 from workers import process_environment
 
-from mmcoca.apis.checkpoints import read_state_dict
-from mmcoca.apis.open_clip_weights import from_open_clip
 from mmcoca.evaluation.recall import recalls_from_ranks, relevant_ranks
+from mmcoca.weights import from_open_clip, read_state_dict
 
 SIZE = SIZES['smallest']
 MODEL = 'coca_ViT-smallest'  # open_clip tells a CoCa, and a ViT's optimizer, by the name

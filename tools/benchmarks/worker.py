@@ -8,13 +8,31 @@ import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-import torch
-from contender import training_step
-from operations import operations_of, share_of_products
-from sizes import Size
-from torch import Tensor
+PROCESS_SETTINGS = Path(__file__).parents[2] / 'projects/coca/mmcoca/process_settings.py'
+
+
+def take_process_settings() -> None:
+    """Every library works with the settings that mmcoca's tools give themselves.
+
+    From the file, since an environment of a peer has no mmcoca.
+    """
+    spec = spec_from_file_location('process_settings', PROCESS_SETTINGS)
+    settings = module_from_spec(spec)
+    spec.loader.exec_module(settings)
+    settings.limit_spinning()
+    settings.keep_freed_memory()
+
+
+take_process_settings()  # before torch is loaded
+
+import torch  # noqa: E402
+from contender import training_step  # noqa: E402
+from operations import operations_of, share_of_products  # noqa: E402
+from sizes import Size  # noqa: E402
+from torch import Tensor  # noqa: E402
 
 NAMES = {
     'mmcoca': ('mmcoca_contender', 'MMCoCaContender'),

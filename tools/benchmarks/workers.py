@@ -14,17 +14,7 @@ from typing import Any
 
 from sizes import Size
 
-from mmcoca.apis.command_line import PROCESS_SETTINGS
-
 WARMUP_ROUNDS = 2  # until what a round frees is what the next allocates
-
-
-def process_environment(name: str, threads: int) -> dict[str, str]:
-    """mmcoca has the settings that train.py gives itself; its peers have the user's alone."""
-    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
-    if name == 'mmcoca':
-        return PROCESS_SETTINGS | environment
-    return {key: text for key, text in environment.items() if PROCESS_SETTINGS.get(key) != text}
 
 
 class Worker:
@@ -46,7 +36,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            env=process_environment(name, threads),
+            env=dict(os.environ, OMP_NUM_THREADS=str(threads)),
         )
         self._read()
 

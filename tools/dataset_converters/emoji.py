@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -468,7 +468,7 @@ def convert(out: Path, size: int, npm_dir: Path | None) -> None:
     print(f'Images per split: {splits}')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog='Example: python tools/dataset_converters/emoji.py --out data/emoji',
@@ -483,14 +483,14 @@ def parse_args() -> argparse.Namespace:
         type=Path,
         help='folder with the four tarballs of npm pack, to work offline (default: call npm)',
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not 16 <= args.size <= 1024:
         parser.error(f'--size must be from 16 to 1024, not {args.size}')
     return args
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill cleans up as Ctrl-C does
     try:
         convert(args.out.resolve(), args.size, args.npm_dir)

@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -47,7 +47,7 @@ def read_multiple_choice_answers(path: Path) -> list[str]:
         ) from error
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog='Example: python tools/dataset_converters/vqa_answers.py '
@@ -60,11 +60,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--min-count', type=int, default=9, help='fewest questions of an answer (default: 9)'
     )
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parse_args(argv)
     try:
         given = [
             answer for path in args.annotations for answer in read_multiple_choice_answers(path)

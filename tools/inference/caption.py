@@ -2,16 +2,23 @@
 """Caption the images of a folder, a line of JSON each; run again, it goes on where it stopped."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmcoca.apis import caption_images, find_images
-from mmcoca.apis.command_line import check_out, user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of, positive
-from mmcoca.apis.progress import exit_with, show_progress
+from mmcoca.command_line import (
+    add_model_arguments,
+    check_out,
+    exit_with,
+    load_model_of,
+    positive,
+    show_progress,
+    user_errors,
+)
 from mmcoca.errors import UserError
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -48,12 +55,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--no-repeat-ngram-size', type=int, default=0, help='0: any repeat')
     parser.add_argument('--prefix', default='', help='words that every caption begins with')
     parser.add_argument('--banned-words', nargs='+', default=(), help='words of no caption')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Caption, with a bar."""
-    args = parse_args()
+    args = parse_args(argv)
     options = {
         name: getattr(args, name)
         for name in (

@@ -4,7 +4,7 @@
 import argparse
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -19,13 +19,19 @@ from mmcoca.apis import (
     load_images,
     name_below,
 )
-from mmcoca.apis.command_line import check_out, user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of, positive
-from mmcoca.apis.progress import exit_with, show_progress
+from mmcoca.command_line import (
+    add_model_arguments,
+    check_out,
+    exit_with,
+    load_model_of,
+    positive,
+    show_progress,
+    user_errors,
+)
 from mmcoca.errors import UserError
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -50,7 +56,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--top-k', type=positive, default=1, help='classes an image (1)')
     parser.add_argument('--out', help='.csv file; the standard output if left out')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 @contextmanager
@@ -79,9 +85,9 @@ def classify(model, paths, args, classes, embeddings, writer):
         yield len(read) + len(unreadable), unreadable
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Classify, with a bar."""
-    args = parse_args()
+    args = parse_args(argv)
     with user_errors():
         if args.out:
             check_out(args.out, '.csv')

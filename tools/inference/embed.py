@@ -2,19 +2,26 @@
 """Embed a folder of images, or a file of texts, a text a line; search.py finds among them."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from mmcoca.apis import EmbeddingIndex, find_images, load_images, name_below
-from mmcoca.apis.command_line import check_out, user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of, weights_mark
-from mmcoca.apis.progress import exit_with, show_progress
+from mmcoca.command_line import (
+    add_model_arguments,
+    check_out,
+    exit_with,
+    load_model_of,
+    show_progress,
+    user_errors,
+)
 from mmcoca.errors import UserError
 from mmcoca.models.tasks.class_names import lines_of
+from mmcoca.weights import weights_mark
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -26,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     what.add_argument('--images', help='folder of images')
     what.add_argument('--texts', help='file with a text a line')
     parser.add_argument('--out', required=True, help='file to write, .safetensors')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 @torch.no_grad()
@@ -49,9 +56,9 @@ def embed_texts(model, texts, args, parts, names):
         yield len(batch), []
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Embed, with a bar, and save."""
-    args = parse_args()
+    args = parse_args(argv)
     with user_errors():
         check_out(args.out, '.safetensors')
         if args.images:

@@ -4,17 +4,18 @@
 import argparse
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from mmcoca.apis import EmbeddingIndex, load_images
-from mmcoca.apis.command_line import user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of, positive, weights_mark
+from mmcoca.command_line import add_model_arguments, load_model_of, positive, user_errors
 from mmcoca.errors import UserError
+from mmcoca.weights import weights_mark
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -28,13 +29,13 @@ def parse_args() -> argparse.Namespace:
     query.add_argument('--image', help='image file to search with')
     parser.add_argument('--top-k', type=positive, default=5, help='results a query (5)')
     parser.add_argument('--engine', choices=['exact', 'faiss'], default='exact', help='library')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 @torch.no_grad()
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Search, and write rows of query, result, similarity."""
-    args = parse_args()
+    args = parse_args(argv)
     with user_errors():
         try:
             index = EmbeddingIndex.load(args.index)

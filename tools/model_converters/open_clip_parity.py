@@ -22,11 +22,9 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmcoca.apis.checkpoints import read_state_dict
-from mmcoca.apis.command_line import user_errors
-from mmcoca.apis.model import positive
-from mmcoca.apis.open_clip_weights import WeightsError, from_open_clip, to_open_clip
+from mmcoca.command_line import positive, user_errors
 from mmcoca.errors import UserError
+from mmcoca.weights import WeightsError, from_open_clip, read_state_dict, to_open_clip
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'coca'
 ARCHITECTURES = dict(
@@ -48,7 +46,7 @@ TEXTS = (
 )
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -78,7 +76,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--weights', help="a file of open_clip's, for one architecture")
     parser.add_argument('--seed', type=int, default=0, help='of weights and images (default: 0)')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     args.architecture = args.architecture or list(ARCHITECTURES)
     unknown = set(args.architecture) - set(ARCHITECTURES)
     if unknown:
@@ -230,9 +228,9 @@ def our_greedy_tokens(ours: nn.Module, images: Tensor, length: int) -> Tensor:
     return token_ids
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Compare, and print a table in Markdown."""
-    args = parse_args()
+    args = parse_args(argv)
     columns = ['image_features', 'text_features', 'logits', 'contrastive_loss']
     columns += ['captioning_loss', 'gradients']
     header = ['architecture', 'layers', 'dtype', 'batch', *columns, 'greedy captions']

@@ -3,19 +3,19 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
 import mmcoca
-from mmcoca.apis.checkpoints import read_state_dict
-from mmcoca.apis.command_line import user_errors
-from mmcoca.apis.open_clip_weights import WeightsError, from_open_clip, to_open_clip
+from mmcoca.command_line import user_errors
 from mmcoca.errors import UserError
+from mmcoca.weights import WeightsError, from_open_clip, read_state_dict, to_open_clip
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--reverse', action='store_true', help='SRC is a checkpoint of mmcoca, DST for open_clip'
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     endings = ('.safetensors', '.pt', '.bin') if args.reverse else ('.pth', )
     if not args.target.endswith(endings):
         parser.error(f'DST {args.target}: the ending must be one of {", ".join(endings)}')
@@ -68,9 +68,9 @@ def write(weights: dict, path: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Read, convert, write."""
-    args = parse_args()
+    args = parse_args(argv)
     with user_errors():
         check_target(args.source, args.target)
         state_dict = read_state_dict(args.source)

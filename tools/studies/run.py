@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from draw import markdown, picture
@@ -17,8 +18,7 @@ from mmengine.config import Config
 from step_cost import median_seconds
 from studies import STUDIES, Study
 
-from mmcoca.apis.command_line import check_options, user_errors
-from mmcoca.apis.model import positive
+from mmcoca.command_line import check_options, positive, user_errors
 from mmcoca.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ CONFIGS = REPOSITORY / 'configs' / 'coca'
 RESULT = 'result.json'  # of a complete run
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='override settings of all configs, in training and testing'
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     names = STUDIES[args.study].rows
     if not set(args.rows or ()) <= set(names):
         parser.error(f"--rows {' '.join(args.rows)}: they are {', '.join(map(repr, names))}")
@@ -152,9 +152,9 @@ def run_study(study: Study, args: argparse.Namespace) -> tuple[dict, int]:
     return dict(epochs=args.epochs, seeds=args.seeds, runs=runs, step_seconds=seconds), failures
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run what is missing, then draw."""
-    args = parse_args()
+    args = parse_args(argv)
     study = STUDIES[args.study]
     out = Path(args.out, f'{args.study}.json')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it runs ends too

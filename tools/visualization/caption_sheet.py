@@ -11,6 +11,7 @@ import base64
 import html
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,15 @@ from PIL import Image
 from torch import Tensor
 
 from mmcoca.apis import Description, describe_images, find_images, load_images, name_below
-from mmcoca.apis.command_line import check_out, user_errors
-from mmcoca.apis.model import add_model_arguments, load_model_of, positive
-from mmcoca.apis.progress import exit_with, show_progress
+from mmcoca.command_line import (
+    add_model_arguments,
+    check_out,
+    exit_with,
+    load_model_of,
+    positive,
+    show_progress,
+    user_errors,
+)
 from mmcoca.errors import UserError
 from mmcoca.models import CoCa
 
@@ -36,7 +43,7 @@ img {{ width: {PICTURE_SIZE}px; height: {PICTURE_SIZE}px; image-rendering: pixel
 """
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -52,7 +59,7 @@ def parse_args() -> argparse.Namespace:
         '--num-beams', type=positive, default=1, help='1: the most probable next token'
     )
     parser.add_argument('--max-length', type=int, help='tokens, with start and end')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def as_pictures(model: CoCa, images: Tensor) -> np.ndarray:
@@ -105,9 +112,9 @@ def describe(model, paths, args, rows):
         yield len(read) + len(unreadable), unreadable
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Caption, with a bar, and write the page."""
-    args = parse_args()
+    args = parse_args(argv)
     with user_errors():
         check_out(args.out, '.html')
         found = find_images(args.images)

@@ -30,11 +30,11 @@ from mmpretrain import get_model
 from mmpretrain.registry import DATASETS
 from torch import Tensor
 
-from mmcoca.apis.checkpoints import check_checkpoint, find_checkpoint
-from mmcoca.apis.command_line import ConfigOptions, load_config, user_errors
+from mmcoca.command_line import ConfigOptions, load_config, user_errors
 from mmcoca.errors import UserError
 from mmcoca.models import CoCa
 from mmcoca.models.word_attention import word_maps
+from mmcoca.weights import check_checkpoint, find_checkpoint
 
 NUM_PREDICTIONS = 24
 NUM_ATTENTIONS = 6
@@ -284,7 +284,7 @@ def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
         print('no attention.png: no generated caption has a word', file=sys.stderr)
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description='Draw curves.png, predictions.png and attention.png of a trained model.',
@@ -304,12 +304,12 @@ def parse_args() -> argparse.Namespace:
     )
     # What else load_config reads.
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0, no_pin_memory=True)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Draw, and write what could be drawn."""
-    args = parse_args()
+    args = parse_args(argv)
     with user_errors():
         cfg = load_config(args)
         checkpoint, given = find_checkpoint(args.checkpoint), Path(args.checkpoint)

@@ -4,6 +4,10 @@
 import contextlib
 from importlib.util import find_spec
 
+from .process_settings import limit_spinning
+
+limit_spinning()  # before torch is loaded
+
 _missing = [name for name in ('mmengine', 'mmcv', 'mmpretrain') if find_spec(name) is None]
 if _missing:
     raise ImportError(

@@ -15,9 +15,9 @@ from torch import Tensor
 from mmcoca.models import CoCa
 from mmcoca.models.generation import Caption, GenerationOptions, check_lengths
 from mmcoca.models.word_attention import word_maps
+from mmcoca.weights import weights_mark
 
 from .image_files import load_images, name_below
-from .model import weights_mark
 
 
 @dataclass

@@ -1,0 +1,25 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from .configs import load_config
+from .errors import config_errors, user_errors
+from .models import add_model_arguments, load_model_of
+from .options import ConfigOptions, add_common_arguments, check_options, check_out, positive
+from .progress import exit_with, show_progress
+from .runners import build_runner, build_testing, build_training
+
+__all__ = [
+    'ConfigOptions',
+    'add_common_arguments',
+    'add_model_arguments',
+    'build_runner',
+    'build_testing',
+    'build_training',
+    'check_options',
+    'check_out',
+    'config_errors',
+    'exit_with',
+    'load_config',
+    'load_model_of',
+    'positive',
+    'show_progress',
+    'user_errors',
+]

@@ -1,0 +1,60 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The config of a training or a test, with the options of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from mmcoca.errors import UserError
+
+from .options import check_options
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config with the common options merged in.
+
+    Raises UserError for a missing or broken config file and for options it cannot take.
+    """
+    if not os.path.isfile(args.config):
+        raise UserError(f'config file {args.config} does not exist')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        cfg = Config.fromfile(args.config)
+        remove_scope(cfg._cfg_dict)
+        cfg.launcher = args.launcher
+        if args.work_dir is not None:
+            cfg.work_dir = args.work_dir
+        elif cfg.get('work_dir') is None:
+            cfg.work_dir = os.path.join('work_dirs', Path(args.config).stem)
+        for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            if cfg.get(name) is not None:
+                loader = cfg[name]
+                loader.setdefault('collate_fn', dict(type='default_collate'))
+                loader.setdefault('pin_memory', torch.cuda.is_available())
+                if args.no_pin_memory:
+                    loader.pin_memory = False
+        if args.cfg_options is not None:
+            check_options(cfg, args.cfg_options)
+            cfg.merge_from_dict(args.cfg_options)
+    except (SyntaxError, KeyError, TypeError, ImportError, OSError) as error:
+        raise UserError(f'{args.config}: {error}') from error
+    return cfg
+
+
+def remove_scope(value: object) -> None:
+    """Take off the scope that `_base_ = 'mmcoca::...'` adds: our configs do without.
+
+    MMEngine would hand it to collate_fn as an argument.
+    """
+    if isinstance(value, dict):
+        if value.get('_scope_') == 'mmcoca':
+            del value['_scope_']
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            remove_scope(item)

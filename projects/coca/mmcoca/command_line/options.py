@@ -1,0 +1,119 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Options of the command lines, and what may be set with --cfg-options."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import inspect
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmcoca.errors import UserError
+
+# What MMEngine reads from the config itself, besides the parameters of its Runner.
+READ_FROM_CONFIG_ALONE = {
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+}
+
+
+def positive(text: str) -> int:
+    """A number of the command line that is 1 or more."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value} is less than 1')
+    return value
+
+
+def check_out(path: str, ending: str) -> None:
+    """Make the folder of a result. Raises UserError for another ending, a folder of that name."""
+    if not path.endswith(ending):
+        raise UserError(f'--out {path}: the ending must be {ending}')
+    if os.path.isdir(path):
+        raise UserError(f'--out {path} is a folder')
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+
+class ConfigOptions(DictAction):
+    """MMEngine's KEY=VALUE options, with a usage error for what is not of that form."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Parse the values, as argparse calls it."""
+        for value in values:
+            if '=' not in value:
+                parser.error(f'{option_string} takes KEY=VALUE, not {value}')
+        super().__call__(parser, namespace, values, option_string)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that mmpretrain's train.py and test.py both have."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs, checkpoints and metrics')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--no-pin-memory', action='store_true', help='no pinned memory for loading')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='override settings of the config, e.g. train_dataloader.batch_size=32; lists as '
+        'key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher'
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='for launchers')
+
+
+def check_options(cfg: Config, options: Iterable[str]) -> None:
+    """Raise UserError for an option that neither the config nor MMEngine knows.
+
+    Nor may it be a variable with which the config has written other settings: they would stay.
+    """
+    read_by_mmengine = {*inspect.signature(Runner).parameters, *READ_FROM_CONFIG_ALONE}
+    known = {*cfg, *read_by_mmengine}
+    values = dict(leaves(cfg._cfg_dict))
+    for key in options:
+        name = key.split('.')[0]
+        if name not in known:
+            similar = difflib.get_close_matches(name, known, n=1)
+            hint = f": did you mean '{similar[0]}'?" if similar else ''
+            raise UserError(f"{cfg.filename} has no '{name}' to set{hint}")
+        is_variable = name not in read_by_mmengine
+        if is_variable and type(values.get(key)) in (str, int, float):
+            places = [
+                place for place, value in values.items()
+                if value == values[key] and place.split('.')[0] in read_by_mmengine
+            ]
+            if places:
+                raise UserError(
+                    f"{cfg.filename}: '{key}' is a variable, whose value stands in "
+                    f"{', '.join(places)}: set those"
+                )
+
+
+def leaves(settings: object, path: str = '') -> Iterator[tuple[str, object]]:
+    """Dotted name and value of each setting that is no dictionary or list itself."""
+    if isinstance(settings, dict):
+        items = settings.items()
+    elif isinstance(settings, (list, tuple)):
+        items = enumerate(settings)
+    else:
+        yield path, settings
+        return
+    for key, item in items:
+        yield from leaves(item, f'{path}.{key}' if path else key)

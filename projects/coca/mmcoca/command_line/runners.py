@@ -1,0 +1,56 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Runners whose data and parts are known to fit before the first step."""
+
+from __future__ import annotations
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from mmengine.utils.dl_utils import has_batch_norm
+
+from mmcoca.errors import UserError
+
+from .errors import config_errors
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The runner of a config. Raises UserError where its parts contradict each other."""
+    with config_errors(cfg):
+        return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+def build_training(cfg: Config) -> Runner:
+    """A runner whose training data are loaded and, in a plain Runner, whose optimizer is built.
+
+    Raises UserError as `build_runner` does, for data that do not fill one batch, and for a batch of
+    one pair where the model has a batch norm.
+    """
+    if cfg.get('train_cfg') is None:
+        raise UserError(f'{cfg.filename} trains nothing: it is for tools/test.py')
+    runner = build_runner(cfg)
+    with config_errors(cfg):
+        loader = runner.train_loop.dataloader
+        if isinstance(runner, Runner):  # a FlexibleRunner leaves it to its strategy
+            runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    if len(loader) == 0:
+        raise UserError(
+            f'{cfg.filename}: {len(loader.dataset)} training pairs do not fill one batch of '
+            f'{loader.batch_size}: lower train_dataloader.batch_size'
+        )
+    size = loader.batch_size  # None with a batch sampler, which alone knows its sizes
+    one_left = size and not loader.drop_last and len(loader.sampler) % size == 1
+    if (size == 1 or one_left) and has_batch_norm(runner.model):
+        raise UserError(
+            f"{cfg.filename}: a batch of one pair, but the model's batch norm (in the tiny model "
+            'contrastive_head.norm_cfg) needs two: change train_dataloader.batch_size, or set '
+            'train_dataloader.drop_last=True'
+        )
+    return runner
+
+
+def build_testing(cfg: Config) -> Runner:
+    """A runner whose test data are loaded. Raises UserError as `build_runner` does."""
+    runner = build_runner(cfg)
+    with config_errors(cfg):
+        runner.test_loop  # MMEngine builds it when it is first asked for
+    return runner

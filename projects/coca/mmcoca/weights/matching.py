@@ -1,0 +1,62 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Whether a checkpoint is of the model that is to have its weights."""
+
+from __future__ import annotations
+
+import re
+
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from mmcoca.errors import UserError
+
+from .reading import load_safely
+
+
+def check_some_weights(path: str, model: nn.Module) -> None:
+    """Raise UserError if not a single tensor of a checkpoint is one of the model's."""
+    checkpoint = load_safely(path, 'meta')
+    found = checkpoint.get('state_dict', checkpoint)
+    expected = (model.module if is_model_wrapper(model) else model).state_dict()
+    if not set(found) & set(expected):
+        raise UserError(
+            f'{path} is of another model: none of its {len(found)} tensors is one of the '
+            f'{len(expected)} here; open_clip\'s become a checkpoint by '
+            'tools/model_converters/open_clip_to_mmcoca.py'
+        )
+
+
+def without_numbers(name: str) -> str:
+    """A tensor's name, the same for all layers of a stack."""
+    return re.sub(r'\.\d+\.', '.', name)
+
+
+def check_checkpoint(path: str, model: nn.Module) -> None:
+    """Raise UserError if a checkpoint lacks parameters of the model, or has other shapes or layers.
+
+    MMEngine would test with what is missing left at its random start. Position embeddings may be of
+    another image size: mmpretrain's ViT interpolates them.
+    """
+    checkpoint = load_safely(path, 'meta')
+    found = checkpoint.get('state_dict', checkpoint)
+    expected = (model.module if is_model_wrapper(model) else model).state_dict()
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise UserError(
+            f'{path} is of another model: it lacks {len(missing)} of {len(expected)} tensors, '
+            f'first {missing[0]}; a task that has parts of its own is trained first, by train.py'
+        )
+    kinds = {without_numbers(name) for name in expected}
+    more = [n for n in found if n not in expected and without_numbers(n) in kinds]
+    if more:
+        raise UserError(
+            f'{path} is of another model: it has {len(more)} tensors more than the config, first '
+            f'{more[0]}'
+        )
+    for name, tensor in expected.items():
+        is_interpolated = name.endswith('pos_embed') and found[name].dim() == tensor.dim()
+        if found[name].shape != tensor.shape and not is_interpolated:
+            raise UserError(
+                f'{path} is of another model: {name} is {tuple(found[name].shape)} there, '
+                f'{tuple(tensor.shape)} in the config'
+            )

@@ -2,17 +2,20 @@
 """Convert open_clip's CoCa weights to a checkpoint for configs/coca/open_clip_*.py, and back."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
-
-import torch
-from safetensors.torch import save_file
 
 import mmcoca
 from mmcoca.command_line import user_errors
 from mmcoca.errors import UserError
-from mmcoca.weights import WeightsError, from_open_clip, read_state_dict, to_open_clip
+from mmcoca.weights import (
+    WeightsError,
+    check_target,
+    from_open_clip,
+    read_state_dict,
+    to_open_clip,
+    write_weights,
+)
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -26,46 +29,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'target',
         metavar='DST',
-        help='file to write: .pth; with --reverse .safetensors, .pt or .bin'
+        help='file to write: .safetensors or .pth; with --reverse .safetensors, .pt or .bin'
     )
     parser.add_argument(
         '--reverse', action='store_true', help='SRC is a checkpoint of mmcoca, DST for open_clip'
     )
     args = parser.parse_args(argv)
-    endings = ('.safetensors', '.pt', '.bin') if args.reverse else ('.pth', )
+    endings = ('.safetensors', *(('.pt', '.bin') if args.reverse else ('.pth', )))
     if not args.target.endswith(endings):
         parser.error(f'DST {args.target}: the ending must be one of {", ".join(endings)}')
     return args
-
-
-def check_target(source: str, target: str) -> None:
-    """Make the target's folder. Raises UserError where nothing could be written to it."""
-    if os.path.isdir(target):
-        raise UserError(f'DST {target} is a folder, not a file')
-    if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
-        raise UserError(f'DST {target} is SRC: it would be overwritten')
-    folder = Path(target).parent
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise UserError(f'folder {folder} cannot be written to')
-
-
-def write(weights: dict, path: str) -> None:
-    """First to a file beside it, so that no failure or interruption leaves half a checkpoint.
-
-    Raises UserError if it cannot be written.
-    """
-    partial = Path(f'{path}.partial')
-    try:
-        if path.endswith('.safetensors'):
-            save_file(weights, partial)
-        else:
-            torch.save(weights, partial)
-        os.replace(partial, path)
-    except Exception as error:  # the libraries have their own for a full disk
-        raise UserError(f'{path} cannot be written: {str(error).splitlines()[0]}') from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -86,10 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
             hint = ' (a CLIP, without the text_decoder?)' if is_clip else ''
             raise UserError(f'{args.source} is not a CoCa of {kind}{hint}: {error}') from error
-        if not args.reverse:
-            meta = dict(mmcoca_version=mmcoca.__version__, source=Path(args.source).name)
-            converted = dict(meta=meta, state_dict=converted)
-        write(converted, args.target)
+        meta = dict(mmcoca_version=mmcoca.__version__, source=Path(args.source).name)
+        write_weights(converted, args.target, None if args.reverse else meta)
     print(f'{len(state_dict)} tensors of {args.source} -> {args.target}')
 
 

@@ -2,6 +2,7 @@
 """CoCa (Contrastive Captioners, arXiv 2205.01917) for OpenMMLab."""
 
 import contextlib
+import warnings
 from importlib.util import find_spec
 
 from .process_settings import limit_spinning
@@ -17,13 +18,18 @@ if _missing:
 
 import mmengine  # noqa: E402, F401  # its progress bars keep the stdout of their import
 
-# This one prints "Could not import OneDL", where our tools write their results.
-with contextlib.redirect_stdout(None):
-    import mmpretrain.datasets  # noqa: F401
+# These print "Could not import OneDL", where our tools write their results, and warn that mmcv has
+# no compiled operators, of which mmpretrain's models need none.
+with contextlib.redirect_stdout(None), warnings.catch_warnings():
+    warnings.filterwarnings('ignore', 'Fail to import')
+    import mmpretrain.datasets
+    import mmpretrain.models  # noqa: F401
 from .datasets import ImageTextDataset  # noqa: E402
 from .model_index import register_models  # noqa: E402
 from .version import __version__  # noqa: E402
+from .weights import install_safe_loading  # noqa: E402
 
 register_models()
+install_safe_loading()
 
 __all__ = ['ImageTextDataset', '__version__']

@@ -10,13 +10,12 @@ from torch import nn
 
 from mmcoca.errors import UserError
 
-from .reading import load_safely
+from .reading import read_state_dict
 
 
 def check_some_weights(path: str, model: nn.Module) -> None:
     """Raise UserError if not a single tensor of a checkpoint is one of the model's."""
-    checkpoint = load_safely(path, 'meta')
-    found = checkpoint.get('state_dict', checkpoint)
+    found = read_state_dict(path, 'meta')
     expected = (model.module if is_model_wrapper(model) else model).state_dict()
     if not set(found) & set(expected):
         raise UserError(
@@ -37,8 +36,7 @@ def check_checkpoint(path: str, model: nn.Module) -> None:
     MMEngine would test with what is missing left at its random start. Position embeddings may be of
     another image size: mmpretrain's ViT interpolates them.
     """
-    checkpoint = load_safely(path, 'meta')
-    found = checkpoint.get('state_dict', checkpoint)
+    found = read_state_dict(path, 'meta')
     expected = (model.module if is_model_wrapper(model) else model).state_dict()
     missing = [name for name in expected if name not in found]
     if missing:

@@ -203,7 +203,7 @@ def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
         (
             'train.py',
             [CONFIG, '--cfg-options', 'vocab_size=99'],
-            "'vocab_size' is a variable, whose value stands in model.text.vocab_size, ",
+            "'vocab_size' is a variable, with which the config made model.text.vocab_size, ",
         ),
     ],
 )

@@ -18,7 +18,7 @@ from mmengine.config import Config
 from step_cost import median_seconds
 from studies import STUDIES, Study
 
-from mmcoca.command_line import check_options, positive, user_errors
+from mmcoca.command_line import check_options, parse_option, positive, user_errors
 from mmcoca.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -132,8 +132,8 @@ def time_steps(configs: dict[str, Path], out: Path, rounds: int) -> dict[str, fl
 def run_study(study: Study, args: argparse.Namespace) -> tuple[dict, int]:
     """Run what is missing -> all results, and the number of runs that failed."""
     work_dir = Path(args.work_dir, args.study)
-    names = [option.split('=')[0] for option in args.cfg_options]
-    check_options(Config.fromfile(CONFIGS / next(iter(study.rows.values())).config), names)
+    options = dict(map(parse_option, args.cfg_options))
+    check_options(Config.fromfile(CONFIGS / next(iter(study.rows.values())).config), options)
     check_settings(work_dir, args)
     rows = [row for row in study.rows if row in (args.rows or study.rows)]
     # Seed by seed, so that all rows are there early.

@@ -2,7 +2,14 @@
 from .configs import load_config
 from .errors import config_errors, user_errors
 from .models import add_model_arguments, load_model_of
-from .options import ConfigOptions, add_common_arguments, check_options, check_out, positive
+from .options import (
+    ConfigOptions,
+    add_common_arguments,
+    check_options,
+    check_out,
+    parse_option,
+    positive,
+)
 from .progress import exit_with, show_progress
 from .runners import build_runner, build_testing, build_training
 
@@ -19,6 +26,7 @@ __all__ = [
     'exit_with',
     'load_config',
     'load_model_of',
+    'parse_option',
     'positive',
     'show_progress',
     'user_errors',

@@ -7,13 +7,16 @@ import argparse
 import difflib
 import inspect
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from mmcoca.errors import UserError
+
+from .variables import settings_made_with
 
 # What MMEngine reads from the config itself, besides the parameters of its Runner.
 READ_FROM_CONFIG_ALONE = {
@@ -26,6 +29,7 @@ READ_FROM_CONFIG_ALONE = {
     'runner_type',
     'sync_bn',
 }
+SHOWN_PLACES = 6  # of settings, in one message
 
 
 def positive(text: str) -> int:
@@ -56,6 +60,12 @@ class ConfigOptions(DictAction):
         super().__call__(parser, namespace, values, option_string)
 
 
+def parse_option(text: str) -> tuple[str, Any]:
+    """KEY=VALUE -> the key, the value as MMEngine understands it."""
+    key, _, value = text.partition('=')
+    return key, DictAction._parse_iterable(value)
+
+
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that mmpretrain's train.py and test.py both have."""
     parser.add_argument('config', help='config file')
@@ -79,41 +89,32 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='for launchers')
 
 
-def check_options(cfg: Config, options: Iterable[str]) -> None:
+def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """Raise UserError for an option that neither the config nor MMEngine knows.
 
-    Nor may it be a variable with which the config has written other settings: they would stay.
+    Nor may it be a variable with which the config has made other settings: they would stay.
     """
     read_by_mmengine = {*inspect.signature(Runner).parameters, *READ_FROM_CONFIG_ALONE}
     known = {*cfg, *read_by_mmengine}
-    values = dict(leaves(cfg._cfg_dict))
-    for key in options:
-        name = key.split('.')[0]
+    for option, value in options.items():
+        name = option.split('.')[0]
         if name not in known:
             similar = difflib.get_close_matches(name, known, n=1)
             hint = f": did you mean '{similar[0]}'?" if similar else ''
             raise UserError(f"{cfg.filename} has no '{name}' to set{hint}")
-        is_variable = name not in read_by_mmengine
-        if is_variable and type(values.get(key)) in (str, int, float):
-            places = [
-                place for place, value in values.items()
-                if value == values[key] and place.split('.')[0] in read_by_mmengine
-            ]
-            if places:
-                raise UserError(
-                    f"{cfg.filename}: '{key}' is a variable, whose value stands in "
-                    f"{', '.join(places)}: set those"
-                )
-
-
-def leaves(settings: object, path: str = '') -> Iterator[tuple[str, object]]:
-    """Dotted name and value of each setting that is no dictionary or list itself."""
-    if isinstance(settings, dict):
-        items = settings.items()
-    elif isinstance(settings, (list, tuple)):
-        items = enumerate(settings)
-    else:
-        yield path, settings
-        return
-    for key, item in items:
-        yield from leaves(item, f'{path}.{key}' if path else key)
+        if name in read_by_mmengine:
+            continue
+        try:
+            made = settings_made_with(cfg.filename, option, value)
+        except Exception as error:  # a config is a program
+            raise UserError(
+                f"{cfg.filename} cannot be made with '{option}' as {value!r}: "
+                f'{type(error).__name__}: {error}'
+            ) from error
+        made = [place for place in made if place.split('.')[0] in read_by_mmengine]
+        if made:
+            more = f' and {len(made) - SHOWN_PLACES} more' if len(made) > SHOWN_PLACES else ''
+            raise UserError(
+                f"{cfg.filename}: '{option}' is a variable, with which the config made "
+                f"{', '.join(made[:SHOWN_PLACES])}{more}: set those"
+            )

@@ -6,6 +6,10 @@ class UserError(Exception):
     """A mistake of the person at the command line, told in one line."""
 
 
+class MissingFileError(UserError, FileNotFoundError):
+    """A file or folder that the user named is not there."""
+
+
 class SettingError(ValueError):
     """A setting does not fit the data or another one: the message says which, and what to do.
 

@@ -13,6 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mmcoca.errors import MissingFileError
+
 
 @dataclass
 class EmbeddingIndex:
@@ -43,7 +45,7 @@ class EmbeddingIndex:
     def load(cls, path: str | Path) -> EmbeddingIndex:
         """What `save` wrote. Raises FileNotFoundError, and ValueError for another file."""
         if not Path(path).is_file():
-            raise FileNotFoundError(f'embeddings {path} do not exist')
+            raise MissingFileError(f'embeddings {path} do not exist')
         try:
             with safe_open(path, 'pt') as file:
                 embeddings = file.get_tensor('embeddings')

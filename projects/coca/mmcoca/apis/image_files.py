@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from mmcoca.errors import MissingFileError
 from mmcoca.models import CoCa
 
 ENDINGS = {'.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
@@ -26,10 +27,10 @@ def find_images(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         what = 'is a file, not a folder' if folder.exists() else 'does not exist'
-        raise FileNotFoundError(f'folder {folder} {what}')
+        raise MissingFileError(f'folder {folder} {what}')
     paths = sorted(path for path in folder.rglob('*') if path.suffix.lower() in ENDINGS)
     if not paths:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f'folder {folder} has no file that ends in {", ".join(sorted(ENDINGS))}'
         )
     return paths

@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from mmcoca.errors import UserError
 
+from .errors import program_errors
 from .options import check_options
 
 
@@ -23,7 +24,7 @@ def load_config(args: argparse.Namespace) -> Config:
     if not os.path.isfile(args.config):
         raise UserError(f'config file {args.config} does not exist')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    try:
+    with program_errors(args.config):
         cfg = Config.fromfile(args.config)
         remove_scope(cfg._cfg_dict)
         cfg.launcher = args.launcher
@@ -41,8 +42,6 @@ def load_config(args: argparse.Namespace) -> Config:
         if args.cfg_options is not None:
             check_options(cfg, args.cfg_options)
             cfg.merge_from_dict(args.cfg_options)
-    except (SyntaxError, KeyError, TypeError, ImportError, OSError) as error:
-        raise UserError(f'{args.config}: {error}') from error
     return cfg
 
 

@@ -1,12 +1,12 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""A user's mistakes as one line."""
+"""A user's mistakes as one line; other errors keep the traceback that shows where they arose."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
-import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from mmengine.config import Config
@@ -16,12 +16,21 @@ from mmcoca.datasets import AnnotationError, UnreadableImageError, UnreadableVid
 from mmcoca.errors import SettingError, UserError
 from mmcoca.process_settings import keep_freed_memory
 
+from .own_code import arose_in_own_code, line_of_config
+from .variables import leaves
+
+MISTAKES = (UserError, AnnotationError, SettingError)
+UNREADABLE = (UnreadableImageError, UnreadableVideoError)
+# What libraries raise for settings and data that they cannot take.
+COMPLAINTS = (AssertionError, IndexError, KeyError, OSError, TypeError, ValueError)
+
 
 @contextmanager
 def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     """The frame of every tool: its process settings, and a user's mistakes as one line.
 
-    What a user can mend is one line on stderr, with exit status 1.
+    What is known to be a mistake of his is one line on stderr, with exit status 1: what our classes
+    say of settings and data, and a file of his that the system does not let be read or written.
 
     Args:
         interrupted: What to say after Ctrl-C.
@@ -29,49 +38,105 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     keep_freed_memory()
     try:
         yield
-    except BrokenPipeError:  # the reader of the output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (UserError, OSError, AnnotationError, SettingError) as error:
-        sys.exit(f'error: {error}')
-    except (UnreadableImageError, UnreadableVideoError) as error:
-        # From a loading worker, torch puts the worker's traceback before the message.
-        line = str(error).strip().splitlines()[-1]
-        name = f'{type(error).__module__}.{type(error).__name__}: '
-        sys.exit(f'error: {line.removeprefix(name)}')
+    except (*MISTAKES, *UNREADABLE) as error:
+        if isinstance(error, UNREADABLE) and arose_in_own_code(error):
+            raise
+        sys.exit(f'error: {last_line(error)}')
+    except OSError as error:
+        if arose_in_own_code(error):
+            raise
+        if isinstance(error, BrokenPipeError):  # the reader of the output has gone, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        elif error.filename is None:
+            raise
+        else:
+            sys.exit(f'error: {error.filename}: {error.strerror}')
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         sys.exit(130)
 
 
+def last_line(error: Exception) -> str:
+    """The message of an error; torch puts the traceback of a loading worker before it."""
+    line = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    return line.removeprefix(f'{type(error).__module__}.{type(error).__name__}: ')
+
+
 @contextmanager
 def config_errors(cfg: Config) -> Iterator[None]:
-    """Turn what MMEngine raises while it builds from a config into a UserError."""
+    """Turn what libraries raise while they build from a config into a UserError."""
     try:
         yield
-    except (AnnotationError, OSError):
+    except MISTAKES:
         raise
-    except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        files = files_being_read(error)
-        if files:
-            reason = f'{type(error).__name__} {error}'.strip()
-            raise UserError(
-                f'{cfg.filename}: {files}: not as the data set needs it: {reason}'
-            ) from error
-        if isinstance(error, RuntimeError):
+    except COMPLAINTS as error:
+        if arose_in_own_code(error) and not is_about_a_setting(error, cfg):
             raise
         hint = ''
         if 'is not in the mmpretrain::dataset registry' in str(error) and not WITH_MULTIMODAL:
             hint = ' Data sets of image and text need transformers: pip install "mmcoca[tasks]"'
-        raise UserError(
-            f'{cfg.filename}: {error.args[0] if error.args else error}{hint}'
-        ) from error
+        raise UserError(f'{cfg.filename}: {reason_of(error)}{hint}') from error
 
 
-def files_being_read(error: Exception) -> str:
-    """The annotation files of the data set in whose loading an error arose, or nothing."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_name == 'full_init':  # of MMEngine's BaseDataset
-            dataset = frame.f_locals['self']
-            files = [getattr(dataset, name, '') for name in ('ann_file', 'question_file')]
-            return ' and '.join(filter(None, files)) or dataset.data_root
-    return ''
+@contextmanager
+def data_errors(dataloader: Mapping) -> Iterator[None]:
+    """Turn what libraries raise while they load a data set into a UserError that names its files.
+
+    Args:
+        dataloader: Its config.
+    """
+    try:
+        yield
+    except MISTAKES:
+        raise
+    except (*COMPLAINTS, RuntimeError) as error:
+        if arose_in_own_code(error) and not is_about_a_setting(error, dataloader):
+            raise
+        files = ', '.join(dict.fromkeys(files_of(dataloader)))
+        about = f' (data set with {files})' if files else ''
+        raise UserError(f'{reason_of(error)}{about}') from error
+
+
+def is_about_a_setting(error: Exception, settings: Mapping) -> bool:
+    """Whether a setting is none of a class's, though a class of the user's handed it on."""
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    return unknown is not None and any(
+        unknown[1] in place.split('.') for place, _ in leaves(dict(settings))
+    )
+
+
+def files_of(settings: object) -> Iterator[str]:
+    """The files and folders that a config of a data set, or of one around it, names."""
+    if isinstance(settings, Mapping):
+        for name, value in settings.items():
+            if name in ('ann_file', 'question_file', 'data_root') and value:
+                yield f'{name} {value}'
+            yield from files_of(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from files_of(value)
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, with its kind where that is not said: a KeyError only names a key."""
+    said = ' '.join(str(error.args[0] if len(error.args) == 1 else error).split())
+    if isinstance(error, KeyError | IndexError) or not said:
+        said = f'{type(error).__name__}: {error}'
+    return said
+
+
+@contextmanager
+def program_errors(filename: str) -> Iterator[None]:
+    """Turn what a config, which is a program, raises as it runs into a UserError with its line."""
+    try:
+        yield
+    except MISTAKES:
+        raise
+    except SyntaxError as error:
+        place = f'{error.filename or filename} line {error.lineno}'
+        raise UserError(f'{place}: {error.msg}') from error
+    except Exception as error:
+        if arose_in_own_code(error):
+            raise
+        place = line_of_config(error) or f'{filename}: '
+        raise UserError(f'{place}{reason_of(error)}') from error

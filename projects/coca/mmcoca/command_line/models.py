@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 
+import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -14,7 +15,7 @@ from mmcoca.apis import load_model
 from mmcoca.errors import UserError
 from mmcoca.models import CoCa
 
-from .errors import config_errors
+from .errors import config_errors, program_errors
 from .options import ConfigOptions, check_options, positive
 
 
@@ -45,20 +46,22 @@ def load_model_of(args: argparse.Namespace) -> CoCa:
     """The model that these options name. Raises UserError for what a user can mend."""
     if not os.path.isfile(args.config):
         raise UserError(f'config file {args.config} does not exist')
-    try:
+    with program_errors(args.config):
         cfg = Config.fromfile(args.config)
         check_options(cfg, args.cfg_options or {})
         cfg.merge_from_dict(args.cfg_options or {})
-        init_default_scope('mmpretrain')
+    if cfg.get('test_dataloader') is None:
+        raise UserError(f'{args.config} has no test_dataloader: is it a complete config?')
+    init_default_scope('mmpretrain')
+    check_device(args.device)
+    with config_errors(cfg):
         Compose(cfg.test_dataloader.dataset.pipeline)
-    except AttributeError as error:
-        raise UserError(
-            f'{args.config} has no test_dataloader: is it a complete config?'
-        ) from error
-    except (SyntaxError, KeyError, TypeError, ImportError, OSError) as error:
-        raise UserError(f'{args.config}: {error}') from error
+        return load_model(cfg, args.checkpoint, args.device)
+
+
+def check_device(name: str | None) -> None:
+    """Raise UserError for a device that is not there."""
     try:
-        with config_errors(cfg):
-            return load_model(cfg, args.checkpoint, args.device)
-    except RuntimeError as error:  # a device that is not there
-        raise UserError(f'--device {args.device}: {str(error).splitlines()[0]}') from error
+        torch.empty(0, device=name)
+    except (AssertionError, RuntimeError) as error:
+        raise UserError(f'--device {name}: {str(error).splitlines()[0]}') from error

@@ -3,20 +3,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import has_batch_norm
+from torch.utils.data import DataLoader
 
 from mmcoca.errors import UserError
 
-from .errors import config_errors
+from .errors import config_errors, data_errors
 
 
 def build_runner(cfg: Config) -> Runner:
     """The runner of a config. Raises UserError where its parts contradict each other."""
     with config_errors(cfg):
-        return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    build_dataloader = runner.build_dataloader
+
+    def build_named(dataloader: Mapping, *args, **kwargs) -> DataLoader:
+        with data_errors(dataloader):
+            return build_dataloader(dataloader, *args, **kwargs)
+
+    # MMEngine's loops load their data by it when they are first asked for.
+    runner.build_dataloader = build_named
+    return runner
 
 
 def build_training(cfg: Config) -> Runner:

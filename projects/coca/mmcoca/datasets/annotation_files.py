@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmcoca.errors import MissingFileError
+
 
 class AnnotationError(ValueError):
     """Something in an annotation file is wrong: the message names file and row."""
@@ -141,7 +143,7 @@ def read_annotations(
             f"{path}: unknown ending '{path.suffix}': use one of {', '.join(FORMATS)}"
         )
     if not path.is_file():
-        raise FileNotFoundError(f'annotation file {path} does not exist')
+        raise MissingFileError(f'annotation file {path} does not exist')
     file_format = FORMATS[path.suffix]
     try:
         yield from file_format.read(

@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
+from mmcoca.errors import MissingFileError
 from mmcoca.registry import TOKENIZER
 
 # Captions are short: threads inside the tokenizer cost more than they save, and would make the
@@ -58,7 +59,7 @@ class TextTokenizer:
         pad_token: str = '<pad>',
     ) -> None:
         if not os.path.isfile(vocab_file):
-            raise FileNotFoundError(f'tokenizer file {vocab_file} does not exist')
+            raise MissingFileError(f'tokenizer file {vocab_file} does not exist')
         try:
             tokenizer = Tokenizer.from_file(str(vocab_file))
         except Exception as error:  # the library raises plain Exception
@@ -160,7 +161,7 @@ def find_clip_vocabulary() -> Path:
     for file in files:
         if file.name == 'bpe_simple_vocab_16e6.txt.gz':
             return Path(file.locate())
-    raise FileNotFoundError(
+    raise MissingFileError(
         "CLIP's vocabulary comes with open_clip_torch: pip install open_clip_torch, or name a "
         'bpe_simple_vocab_16e6.txt.gz with merges_file'
     )
@@ -178,7 +179,7 @@ class CLIPTokenizer(TextTokenizer):
     def __init__(self, merges_file: str | None = None, max_length: int = 76) -> None:
         path = Path(merges_file) if merges_file else find_clip_vocabulary()
         if not path.is_file():
-            raise FileNotFoundError(f'merges file {path} does not exist')
+            raise MissingFileError(f'merges file {path} does not exist')
         with gzip.open(path, 'rt', encoding='utf-8') as file:
             lines = file.read().split('\n')
         # The first line is a header; CLIP uses as many merges as fill its 49,408 tokens.

@@ -12,6 +12,7 @@ from mmengine.utils.dl_utils import has_batch_norm
 from torch.utils.data import DataLoader
 
 from mmcoca.errors import UserError
+from mmcoca.weights import check_pretrained_parts
 
 from .errors import config_errors, data_errors
 
@@ -34,12 +35,14 @@ def build_runner(cfg: Config) -> Runner:
 def build_training(cfg: Config) -> Runner:
     """A runner whose training data are loaded and, in a plain Runner, whose optimizer is built.
 
-    Raises UserError as `build_runner` does, for data that do not fill one batch, and for a batch of
-    one pair where the model has a batch norm.
+    Raises UserError as `build_runner` does, for an `init_cfg` whose weights are of something else,
+    for data that do not fill one batch, and for a batch of one pair where the model has a batch
+    norm.
     """
     if cfg.get('train_cfg') is None:
         raise UserError(f'{cfg.filename} trains nothing: it is for tools/test.py')
     runner = build_runner(cfg)
+    check_pretrained_parts(runner.model)
     with config_errors(cfg):
         loader = runner.train_loop.dataloader
         if isinstance(runner, Runner):  # a FlexibleRunner leaves it to its strategy

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from mmengine.model import is_model_wrapper
 from torch import nn
@@ -23,6 +24,32 @@ def check_some_weights(path: str, model: nn.Module) -> None:
             f'{len(expected)} here; open_clip\'s become a checkpoint by '
             'tools/model_converters/open_clip_to_mmcoca.py'
         )
+
+
+def check_pretrained_parts(model: nn.Module) -> None:
+    """Raise UserError if the `init_cfg` of a part names weights of which none is the part's.
+
+    MMEngine would warn, and train it from its random start: without the `prefix` that the weights
+    of a whole model have before the part's names.
+    """
+    for place, part in model.named_modules():
+        cfg = getattr(part, 'init_cfg', None)
+        if not isinstance(cfg, Mapping) or cfg.get('type') != 'Pretrained':
+            continue
+        path = cfg['checkpoint']
+        if '://' in path:
+            continue
+        prefix = cfg.get('prefix')
+        start = f'{prefix}.' if prefix else ''
+        found, expected = read_state_dict(path, 'meta'), part.state_dict()
+        if not any(f'{start}{name}' in found for name in expected):
+            name = next(iter(expected))
+            like = next((other for other in found if other.endswith(f'.{name}')), None)
+            hint = f": set its prefix='{like.removesuffix(f'.{name}')}'" if like else ''
+            raise UserError(
+                f'{path} has none of the {len(expected)} tensors of {place or "the model"}, which '
+                f'its init_cfg is to fill (prefix {prefix!r}){hint}'
+            )
 
 
 def without_numbers(name: str) -> str:

@@ -81,3 +81,14 @@ print(DATASETS.build(dict(type='mmcoca.ImageTextDataset', ann_file='x.jsonl', la
     done = run(code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-3:] == ['CoCa', 'UniversalVisualizer', 'PackInputs']
+
+
+def test_a_version_that_mmpretrain_cannot_run_beside_is_one_line(tmp_path):
+    """transformers 5, of which the metadata alone is needed to be seen."""
+    info = tmp_path / 'transformers-5.0.0.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: transformers\nVersion: 5.0.0\n')
+    done = run(f'import sys; sys.path.insert(0, {str(tmp_path)!r}); import mmcoca')
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and last.startswith('ImportError: mmpretrain needs transformers')
+    assert '5.0.0 is installed: pip install "transformers>=4.53,<5"' in last

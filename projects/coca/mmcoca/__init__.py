@@ -3,6 +3,7 @@
 
 import contextlib
 import warnings
+from importlib import metadata
 from importlib.util import find_spec
 
 from .process_settings import limit_spinning
@@ -15,6 +16,14 @@ if _missing:
         f'mmcoca needs {", ".join(_missing)}: pip install "mmcoca[onedl]" '
         '(the maintained OpenMMLab packages)'
     )
+
+with contextlib.suppress(metadata.PackageNotFoundError):
+    _transformers = metadata.version('transformers')
+    if int(_transformers.split('.')[0]) >= 5:  # mmpretrain itself ends in a TypeError
+        raise ImportError(
+            f'mmpretrain needs transformers below 5, but {_transformers} is installed: '
+            'pip install "transformers>=4.53,<5"'
+        )
 
 import mmengine  # noqa: E402, F401  # its progress bars keep the stdout of their import
 

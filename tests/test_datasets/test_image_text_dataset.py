@@ -13,7 +13,7 @@ from mmcoca.datasets import AnnotationError, UnreadableImageError
 
 PAIRS = [('a.png', ['a red square', 'a "red" box']), ('b.png', ['grün, groß']), ('c.png', ['cat'])]
 PIPELINE = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmcoca.LoadImage'),
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 

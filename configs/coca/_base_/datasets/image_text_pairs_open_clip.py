@@ -19,7 +19,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='mmcoca.LoadImage', background=None),
     dict(type='NumpyToPIL', to_rgb=True),
-    dict(type='torchvision/Resize', size=image_size, interpolation='bicubic'),
+    dict(type='mmcoca.ResizeShorterSide', size=image_size),
     dict(type='torchvision/CenterCrop', size=image_size),
     dict(type='PILToNumpy', to_bgr=True),
     dict(

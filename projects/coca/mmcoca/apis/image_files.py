@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmcoca.datasets.transforms import image_endings, is_image_file
+from mmcoca.datasets.transforms import is_image_file
 from mmcoca.models import CoCa
 
 _SHOWN_FILES = 3  # of those that are passed over
@@ -36,7 +36,8 @@ def find_images(folder: str | Path) -> list[Path]:
     images = [path for path in paths if is_image_file(path)]
     if not images:
         raise FileNotFoundError(
-            f'folder {folder} has no file that ends in {", ".join(sorted(image_endings()))}'
+            f"folder {folder} has no file that ends in .bmp, .gif, .jpg, .png or another image's "
+            'ending'
         )
     known = set(images)
     others = [path for path in paths if path not in known and not path.name.startswith('.')]

@@ -73,8 +73,11 @@ class ImageFiles(Dataset):
 
     def __getitem__(self, place: int) -> tuple[int, Tensor | None]:
         """A place and its image (3,H,W), not yet normalised."""
+        path = self.paths[place]
+        if not Path(path).is_file():  # whatever the pipeline does, reading a pipe would not end
+            return place, None
         try:
-            return place, self.pipeline(dict(img_path=str(self.paths[place])))['inputs']
+            return place, self.pipeline(dict(img_path=str(path)))['inputs']
         except Exception:  # a decoder may raise anything
             return place, None
 

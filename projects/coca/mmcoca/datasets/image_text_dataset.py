@@ -173,7 +173,7 @@ class ImageTextDataset(BaseDataset):
             f'{self.TEXTS}'
         )
         if skipped:
-            message += f'; {len(skipped)} images without {self.TEXTS} are skipped'
+            message += f'; images skipped, without {self.TEXTS}: {len(skipped)}'
         print_log(message, logger='current')
         return kept
 

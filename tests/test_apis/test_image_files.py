@@ -49,9 +49,8 @@ def test_every_image_is_found_and_the_rest_is_named(tmp_path, caplog):
     names += ['j.avif'] if features.check('avif') else []
     write(tmp_path, *names, '._a.jpg', 'folder.png/k.png')
     (tmp_path / 'link.png').symlink_to(tmp_path / 'a.PNG')
-    assert {str(path.relative_to(tmp_path)) for path in find_images(tmp_path)} == {
-        *names, 'link.png', 'folder.png/k.png'
-    }
+    assert {str(path.relative_to(tmp_path))
+            for path in find_images(tmp_path)} == {*names, 'link.png', 'folder.png/k.png'}
     assert not caplog.messages  # neither ._a.jpg, macOS's note, nor a folder is worth a word
     os.mkfifo(tmp_path / 'pipe.png')
     (tmp_path / 'lost.png').symlink_to(tmp_path / 'nowhere')

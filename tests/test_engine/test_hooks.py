@@ -77,12 +77,15 @@ def test_unreadable_images_are_reported_or_stop_training(runner_config, tmp_path
 
 
 WRAPPERS = {
-    'repeat': lambda data: dict(type='RepeatDataset', times=2, dataset=data),
-    'concat': lambda data: dict(type='ConcatDataset', datasets=[data, data]),
-    'nested': lambda data: dict(
-        type='RepeatDataset', times=1, dataset=dict(type='ConcatDataset', datasets=[data, data])
-    ),
-    'folds': lambda data: dict(type='KFoldDataset', num_splits=32, fold=31, dataset=data),
+    'repeat':
+    lambda data: dict(type='RepeatDataset', times=2, dataset=data),
+    'concat':
+    lambda data: dict(type='ConcatDataset', datasets=[data, data]),
+    'nested':
+    lambda data:
+    dict(type='RepeatDataset', times=1, dataset=dict(type='ConcatDataset', datasets=[data, data])),
+    'folds':
+    lambda data: dict(type='KFoldDataset', num_splits=32, fold=31, dataset=data),
 }
 
 

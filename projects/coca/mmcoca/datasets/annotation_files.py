@@ -43,6 +43,8 @@ def text_problem(text: Any) -> str | None:
         return f'is {text!r}, not a string'
     if not text.strip():
         return 'is empty'
+    if text.isascii() and text.isprintable() and '&' not in text:
+        return None  # a short cut for most
     if HALF_CHARACTER.search(text):
         return f'is {text!r}, with half a character (a surrogate without its partner)'
     visible = html.unescape(html.unescape(text)) if '&' in text else text
@@ -172,7 +174,7 @@ def read_tsv(path: Path, image_key: str, caption_key: str) -> Iterator[Row]:
     """
     rows = read_table(path, image_key, caption_key, delimiter='\t', quoting=csv.QUOTE_NONE)
     for row in rows:
-        if isinstance(row.captions, str) and QUOTED.fullmatch(row.captions):
+        if row.captions and '""' in row.captions and QUOTED.fullmatch(row.captions):
             row = row._replace(captions=row.captions[1:-1].replace('""', '"'))
         yield row
 

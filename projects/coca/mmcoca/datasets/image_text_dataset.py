@@ -135,7 +135,7 @@ class ImageTextDataset(BaseDataset):
         for row in self.read_rows():
             if self._captions_optional and is_blank(row.captions):
                 row = row._replace(captions=[])
-            if is_blank(row.image_id):
+            if row.image_id is not None and is_blank(row.image_id):
                 row = row._replace(image_id=None)
             problem = self._problem(row)
             if not problem:

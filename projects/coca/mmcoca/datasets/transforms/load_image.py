@@ -51,7 +51,7 @@ class UnreadableImageError(RuntimeError):
 
 @cache
 def image_endings() -> frozenset[str]:
-    """Endings of the files that `read_image` reads, in lower case, by what Pillow was built with."""
+    """Endings of the files that `read_image` reads, in lower case; AVIF if Pillow can."""
     endings = Image.registered_extensions().items()
     return frozenset(ending for ending, name in endings if name in PILLOW_FORMATS)
 

@@ -3,6 +3,7 @@
 
 import json
 
+import cv2
 import pytest
 import torch
 from mmengine.config import Config
@@ -58,6 +59,8 @@ def test_caption_inferencer(model, pairs):
     with torch.no_grad():
         expected = model.generate(images, max_length=8)
     assert [result['pred_caption'] for result in results] == expected
+    results = ImageCaptionInferencer(model)([cv2.imread(path) for path in paths])
+    assert [result['pred_caption'] for result in results] == expected
 
 
 def test_feature_extractor(model, pairs):
@@ -65,6 +68,8 @@ def test_feature_extractor(model, pairs):
     images, embeddings = encode(model, paths)
     extractor = FeatureExtractor(model)
     torch.testing.assert_close(torch.stack(extractor(paths, batch_size=2)), embeddings)
+    pixels = [cv2.imread(path) for path in paths]
+    torch.testing.assert_close(torch.stack(extractor(pixels)), embeddings)
     tokens = extractor(paths[0], stage='backbone')[0][0]
     with torch.no_grad():
         torch.testing.assert_close(tokens, model.backbone(images[:1])[-1][0])
@@ -97,3 +102,6 @@ def test_image_to_text_retrieval_inferencer(model, pairs):
     for row, of_query in zip(similarities, matches):
         expected = [captions[place] for place in row.argsort(descending=True)]
         assert [match['text'] for match in of_query] == expected
+    of_pixels = inferencer([cv2.imread(path) for path in paths], topk=3)
+    assert [[match['text'] for match in of_query] for of_query in of_pixels
+            ] == [[match['text'] for match in of_query] for of_query in matches]

@@ -1,19 +1,29 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 import csv
 import json
+import os
+import random
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.dataset import DefaultSampler, default_collate
+from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader
 
 from mmcoca import ImageTextDataset
-from mmcoca.datasets import AnnotationError, UnreadableImageError
+from mmcoca.datasets import AnnotationError, ImageLabelDataset, UnreadableImageError
+from mmcoca.datasets.annotation_files import text_problem
+from mmcoca.evaluation import CaptionMetric, RetrievalMetric
+from mmcoca.models.text import CLIPTokenizer, TextTokenizer
 
 PAIRS = [('a.png', ['a red square', 'a "red" box']), ('b.png', ['grün, groß']), ('c.png', ['cat'])]
 PIPELINE = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmcoca.LoadImage'),
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 
@@ -38,12 +48,22 @@ def folder(tmp_path):
         for name, captions in PAIRS
     ]
     write_lines(tmp_path, *lines)
-    for ending, delimiter in (('csv', ','), ('tsv', '\t')):
-        with open(tmp_path / f'pairs.{ending}', 'w', encoding='utf-8', newline='') as file:
-            writer = csv.writer(file, delimiter=delimiter)
-            writer.writerow(['image', 'caption'])
-            writer.writerows([name, caption] for name, captions in PAIRS for caption in captions)
+    rows = [dict(image=name, caption=caption) for name, captions in PAIRS for caption in captions]
+    for ending in ('csv', 'tsv'):
+        write_table(tmp_path, ending, rows)
     return tmp_path
+
+
+def write_table(folder, ending, rows):
+    path = folder / f'pairs.{ending}'
+    if ending == 'tsv':  # which has no quoting
+        lines = [rows[0].keys(), *(row.values() for row in rows)]
+        path.write_text(''.join('\t'.join(line) + '\n' for line in lines), encoding='utf-8')
+        return
+    with open(path, 'w', encoding='utf-8', newline='') as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_lines(folder, *rows):
@@ -203,3 +223,293 @@ def test_images_without_captions(folder):
     for options in (dict(test_mode=True), dict(require_captions=False)):
         with pytest.raises(AnnotationError, match='image 10: there is no caption'):
             dataset(folder, 'json', **options)
+
+
+FORMATS = ['json', 'jsonl', 'csv', 'tsv']
+NUM_IMAGES, NUM_CAPTIONS = 4, 5
+
+
+def write_shuffled(folder, ending, with_ids):
+    """Four images of five captions, a row a caption in an order of its own; the expected rows."""
+    rows = [
+        dict(image=f'{image}.png', caption=f'caption {caption} of {image}')
+        | (dict(image_id=f'id{image}') if with_ids else {})
+        for image in range(NUM_IMAGES)
+        for caption in range(NUM_CAPTIONS)
+    ]
+    random.Random(0).shuffle(rows)
+    for image in range(NUM_IMAGES):
+        cv2.imwrite(str(folder / 'images' / f'{image}.png'), np.zeros((8, 8, 3), np.uint8))
+    if ending == 'jsonl':
+        write_lines(folder, *rows)
+    elif ending == 'json':
+        annotations = [
+            dict(id=place, image_id=int(row['image'][0]), caption=row['caption'])
+            for place, row in enumerate(rows)
+        ]
+        names = dict.fromkeys(row['image'] for row in rows)
+        images = [dict(id=int(name[0]), file_name=name) for name in names]
+        (folder / 'pairs.json').write_text(json.dumps(dict(images=images, annotations=annotations)))
+    else:
+        write_table(folder, ending, rows)
+    return rows
+
+
+@pytest.mark.parametrize('with_ids', [False, True])
+@pytest.mark.parametrize('ending', FORMATS)
+def test_rows_of_one_image_are_one_item_in_testing(folder, ending, with_ids):
+    rows = write_shuffled(folder, ending, with_ids)
+    data = dataset(folder, ending, test_mode=True)
+    items = [data.get_data_info(place) for place in range(len(data))]
+    names = list(dict.fromkeys(row['image'] for row in rows))
+    assert [item['img_path'].rsplit('/')[-1] for item in items] == names
+    for name, item in zip(names, items):
+        assert item['gt_caption'] == [row['caption'] for row in rows if row['image'] == name]
+    assert len({item['image_id'] for item in items}) == NUM_IMAGES
+    training = dataset(folder, ending)
+    pairs = [training.get_data_info(place) for place in range(len(training))]
+    assert len(pairs) == NUM_IMAGES * NUM_CAPTIONS
+    ids = {item['img_path']: item['image_id'] for item in items}
+    assert all(pair['image_id'] == ids[pair['img_path']] for pair in pairs)
+    if ending != 'json':  # there the images give the order
+        assert [pair['gt_caption'] for pair in pairs] == [row['caption'] for row in rows]
+
+
+@pytest.mark.parametrize('ending', FORMATS)
+def test_perfect_features_are_perfect_in_every_format(folder, ending):
+    write_shuffled(folder, ending, with_ids=False)
+    data = dataset(folder, ending, test_mode=True)
+    features = torch.eye(NUM_IMAGES)
+    retrieval, captioning = RetrievalMetric(), CaptionMetric()
+    for feature, item in zip(features, data):
+        sample = item['data_samples']
+        captions = sample.gt_caption
+        sample.set_field(feature, 'image_feature')
+        sample.set_field(feature.repeat(len(captions), 1), 'text_features')
+        sample.set_field(captions[-1], 'pred_caption')
+        retrieval.process(None, [sample.to_dict()])
+        captioning.process(None, [sample.to_dict()])
+    recalls = retrieval.evaluate(len(data))
+    assert recalls['i2t/retrieval/Recall@1'] == recalls['t2i/retrieval/Recall@1'] == 100
+    assert [len(result['references']) for result in captioning.results] == [5] * 4
+    assert captioning.evaluate(len(data))['caption/exact_match'] == 100
+
+
+def test_one_id_of_two_paths_is_an_error(folder):
+    for ending in ('csv', 'tsv'):
+        rows = [('a.png', 'x', '7'), ('c.png', 'x', '8'), ('b.png', 'y', '7')]
+        write_table(folder, ending, [dict(zip(('image', 'caption', 'image_id'), r)) for r in rows])
+        with pytest.raises(AnnotationError) as error:
+            dataset(folder, ending)
+        for part in (f'pairs.{ending}: line 4', "'7'", 'images/b.png', 'images/a.png in line 2'):
+            assert part in str(error.value)
+
+
+def test_a_blank_id_is_none(folder):
+    """Such a row belongs to the image of its path; ids that are made up meet none of the file's."""
+    rows = [('a.png', '1', ''), ('b.png', '2', ' '), ('a.png', '3', '7'), ('b.png', '4', '')]
+    write_table(folder, 'csv', [dict(zip(('image', 'caption', 'image_id'), row)) for row in rows])
+    data = dataset(folder, 'csv', test_mode=True)
+    items = [data.get_data_info(place) for place in range(len(data))]
+    assert [item['gt_caption'] for item in items] == [['1', '3'], ['2', '4']]
+    assert [item['image_id'] for item in items] == ['7', 0]
+    write_lines(
+        folder,
+        dict(image='a.png', caption='1', image_id=0),
+        dict(image='b.png', caption='2', image_id=None),
+        dict(image='c.png', caption='3'),
+    )
+    data = dataset(folder)
+    assert [data.get_data_info(place)['image_id'] for place in range(3)] == [0, 1, 2]
+
+
+def test_two_ids_of_one_path_are_two_images(folder):
+    rows = [dict(image='a.png', caption='x', image_id=i) for i in '12']
+    write_table(folder, 'csv', rows)
+    assert len(dataset(folder, 'csv', test_mode=True)) == 2
+
+
+def test_tsv_has_no_quoting(folder):
+    captions = ['"quoted start', 'a dog', 'the 5" end"', '"all of it"', '"']
+    lines = [f'a.png\t{caption}' for caption in captions]
+    # but a field as spreadsheets and Python's csv write it
+    lines.append('a.png\t"a ""b"" c"')
+    (folder / 'pairs.tsv').write_text('image\tcaption\n' + '\n'.join(lines))
+    data = dataset(folder, 'tsv')
+    found = [data.get_data_info(place)['gt_caption'] for place in range(len(data))]
+    assert found == [*captions, 'a "b" c']
+
+
+def test_csv_has_quoting(folder):
+    captions = ['two\nlines', 'a "b" c', 'one, two', 'the 5" end']
+    rows = [dict(image='a.png', caption=caption) for caption in captions]
+    write_table(folder, 'csv', rows)
+    with open(folder / 'pairs.csv', 'a') as file:
+        file.write('a.png,the 6" end\n')
+    data = dataset(folder, 'csv')
+    found = [data.get_data_info(place)['gt_caption'] for place in range(len(data))]
+    assert found == [*captions, 'the 6" end']
+
+
+@pytest.mark.parametrize(
+    'text', ['a.png,"quoted start\nb.png,a dog\nc.png,"x"\n', 'a.png,"open\nb.png,a dog\n']
+)
+def test_an_open_quote_does_not_swallow_rows(folder, text):
+    (folder / 'pairs.csv').write_text('image,caption\n' + text)
+    with pytest.raises(AnnotationError, match=r'pairs.csv line \d: .*each " within is doubled'):
+        dataset(folder, 'csv')
+
+
+@pytest.fixture
+def log(caplog):
+    """What MMEngine's current logger is told, line by line."""
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def test_the_log_counts_rows_images_and_captions(folder, log):
+    dataset(folder, 'csv')
+    dataset(folder, 'jsonl')
+    assert [line for line in log.messages if 'pairs' in line] == [
+        f'{folder}/pairs.csv: 4 rows, 3 images, 4 captions',
+        f'{folder}/pairs.jsonl: 3 rows, 3 images, 4 captions',
+    ]
+
+
+NO_TEXTS = [
+    '\x07', '\ufeff', '\u200b\u200d', '\xad', '\ufe0f', '\u3164', '\u2800', '&nbsp;', '\xa0'
+]
+
+
+@pytest.mark.parametrize('text', [*NO_TEXTS, '\ud800', 'a dog \udc00'])
+def test_what_is_no_text_is_found_on_loading(folder, text):
+    write_lines(folder, dict(image='a.png', caption='fine'), dict(image='b.png', caption=text))
+    with pytest.raises(AnnotationError, match='pairs.jsonl: line 2: the caption is ') as error:
+        dataset(folder)
+    str(error.value).encode()  # can be printed
+    write_lines(folder, dict(image='a.png', label='fine'), dict(image='b.png', label=text))
+    options = dict(data_root=str(folder), data_prefix='images')
+    with pytest.raises(AnnotationError, match="line 2: 'label' is .* not the name of a label"):
+        ImageLabelDataset('pairs.jsonl', 'label', **options)
+
+
+def test_every_character_that_passes_is_one_to_the_tokenizers(emoji_data):
+    characters = [chr(code) for code in range(0x3000)] + list('\ufeff\ufffc\ufffd\ue000龍🐉')
+    passing = [character for character in characters if text_problem(character) is None]
+    assert 0x2000 < len(passing) < len(characters)
+    for tokenizer in (TextTokenizer(str(emoji_data / 'tokenizer.json')), CLIPTokenizer()):
+        assert all(tokenizer.encode(passing))
+
+
+@pytest.mark.parametrize(
+    'image_id, shown',
+    [(True, 'True'), (1.5, '1.5'), (float('nan'), 'nan'), ([1], r'\[1\]'), ({}, '{}')]
+)
+def test_an_id_is_a_whole_number_or_a_text(folder, image_id, shown):
+    message = f'the image id is {shown}, neither a whole number nor a text'
+    write_lines(folder, dict(image='a.png', caption='x', image_id=image_id))
+    with pytest.raises(AnnotationError, match=f'pairs.jsonl: line 1: {message}'):
+        dataset(folder)
+    content = dict(
+        images=[dict(id=image_id, file_name='a.png')],
+        annotations=[dict(id=1, image_id=image_id, caption='x')],
+    )
+    (folder / 'pairs.json').write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match=f'pairs.json: {message}'):
+        dataset(folder, 'json')
+
+
+def test_one_id_of_two_images_in_coco_json(folder):
+    content = json.loads((folder / 'pairs.json').read_text('utf-8'))
+    content['images'][1]['id'] = 10
+    (folder / 'pairs.json').write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match='pairs.json: 2 images have the id 10'):
+        dataset(folder, 'json')
+
+
+@pytest.mark.parametrize('image_id', [None, [1], '10', True])
+def test_an_annotation_of_no_image(folder, image_id):
+    content = json.loads((folder / 'pairs.json').read_text('utf-8'))
+    content['annotations'][1]['image_id'] = image_id
+    (folder / 'pairs.json').write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match='pairs.json annotation 1: there is no image'):
+        dataset(folder, 'json')
+
+
+@pytest.mark.parametrize(
+    'image, message', [
+        ('ftp://x.org/a.png', 'image ftp://x.org/a.png: its storage is unknown; use a local path'),
+        ('http://http://a.png', 'its storage is unknown'),
+        ('s3://bucket/a.png', 'petrel_client'),
+        ('C:\\images\\a.png', r'image .*C:\\images\\a.png does not exist'),
+        ('a\0.png', 'does not exist'),
+        ('\ud800.png', 'does not exist'),
+        ('', "the image is '', not a path"),
+        ('more', 'image .*images/more is no regular file'),
+        ('pipe.png', 'image .*images/pipe.png is no regular file'),
+    ]
+)
+def test_where_no_image_can_lie(folder, image, message):
+    (folder / 'images' / 'more').mkdir()
+    os.mkfifo(folder / 'images' / 'pipe.png')
+    write_lines(folder, dict(image='a.png', caption='x'), dict(image=image, caption='x'))
+    with pytest.raises(AnnotationError, match=f'pairs.jsonl: line 2: .*{message}') as error:
+        dataset(folder)
+    assert '\n' not in str(error.value)
+
+
+def test_images_of_a_web_server_are_read(folder):
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder / 'images'))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        handler.func.log_message = lambda *args: None
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f'http://127.0.0.1:{server.server_port}'
+        names = ('c.png', 'z.png')
+        write_lines(folder, *[dict(image=f'{address}/{name}', caption='x') for name in names])
+        data = dataset(folder, test_mode=True)
+        assert (data[0]['inputs'] == 80).all()
+        with pytest.raises(UnreadableImageError, match='line 2: image http.*z.png cannot be read'):
+            data[1]
+        server.shutdown()
+
+
+@pytest.mark.parametrize('ending', FORMATS)
+def test_images_without_captions_can_be_skipped(folder, ending, log):
+    if ending == 'json':
+        content = json.loads((folder / 'pairs.json').read_text('utf-8'))
+        content['annotations'] = [a for a in content['annotations'] if a['image_id'] != 11]
+        (folder / 'pairs.json').write_text(json.dumps(content))
+    elif ending == 'jsonl':
+        rows = [('a.png', ['a red square', 'a "red" box']), ('b.png', []), ('c.png', 'cat')]
+        write_lines(folder, *[dict(image=name, caption=caption) for name, caption in rows])
+    else:
+        rows = [
+            ('a.png', 'a red square'), ('a.png', 'a "red" box'), ('b.png', ''), ('c.png', 'cat'),
+            ('c.png', ' ')
+        ]
+        write_table(folder, ending, [dict(image=name, caption=caption) for name, caption in rows])
+    for test_mode, expected in [
+        (False, ['a red square', 'a "red" box', 'cat']),
+        (True, [['a red square', 'a "red" box'], ['cat']]),
+    ]:
+        data = dataset(folder, ending, skip_without_captions=True, test_mode=test_mode)
+        assert [data.get_data_info(i)['gt_caption'] for i in range(len(data))] == expected
+        assert log.messages[-1].endswith('3 captions; images skipped, without captions: 1')
+    with pytest.raises(AnnotationError, match='there is no caption|the caption is empty'):
+        dataset(folder, ending)
+    with pytest.raises(ValueError, match='set one of them'):
+        dataset(folder, ending, skip_without_captions=True, require_captions=False)
+
+
+def test_nothing_but_images_without_captions(folder):
+    write_lines(folder, dict(image='a.png', caption=[]))
+    with pytest.raises(AnnotationError, match='no image-text pairs in it'):
+        dataset(folder, skip_without_captions=True)
+
+
+def test_two_columns_of_one_name(folder):
+    (folder / 'pairs.csv').write_text('image,caption,caption\na.png,x,y\n')
+    with pytest.raises(AnnotationError, match="pairs.csv line 1: two columns 'caption' among"):
+        dataset(folder, 'csv')

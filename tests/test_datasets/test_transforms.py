@@ -5,6 +5,8 @@ import cv2
 import numpy as np
 import pytest
 from mmpretrain.registry import TRANSFORMS
+from PIL import Image
+from torchvision.transforms import InterpolationMode, Resize
 
 from mmcoca.datasets import (
     CropToContent,
@@ -12,6 +14,7 @@ from mmcoca.datasets import (
     RandomColorMatrix,
     RandomElastic,
     RandomStrokeWidth,
+    ResizeShorterSide,
 )
 
 
@@ -42,6 +45,46 @@ def test_crop_centres_the_content_and_keeps_its_pixels(image):
 def test_crop_leaves_an_empty_image_alone():
     empty = np.full((8, 8, 3), 255, np.uint8)
     assert np.array_equal(CropToContent()(dict(img=empty))['img'], empty)
+
+
+def test_crop_of_a_thin_line_stays_small():
+    """Of 16,000 x 1 pixels: the square around it would be 0.9 GB."""
+    for shape in ((1, 16_000), (16_000, 1)):
+        cropped = CropToContent()(dict(img=np.zeros((*shape, 3), np.uint8)))['img']
+        side = cropped.shape[0]
+        assert cropped.shape == (side, side, 3) and side == 2048 + 2 * round(0.045 * 2048)
+        left, right, top, bottom = content(cropped)
+        assert (bottom - top, right - left) in ((1, 2048), (2048, 1))
+        assert (cropped[top:bottom, left:right] == 0).all()
+
+
+def test_crop_shrinks_only_what_is_longer_than_max_content():
+    drawing = np.random.default_rng(0).integers(0, 200, (30, 60, 3), dtype=np.uint8)
+    same = CropToContent(max_content=60)(dict(img=drawing))['img']
+    assert np.array_equal(same, CropToContent(max_content=10**9)(dict(img=drawing))['img'])
+    shrunk = CropToContent(margin=0, max_content=20)(dict(img=drawing))['img']
+    means = drawing.reshape(10, 3, 20, 3, 3).mean((1, 3))  # of each 3 x 3 pixels
+    assert shrunk.shape == (20, 20, 3) and np.abs(shrunk[5:15] - means).max() <= 0.5
+
+
+@pytest.mark.parametrize('size', [(40, 30), (31, 57), (640, 10), (10, 640)])
+def test_shorter_side_is_resized_as_torchvision_does(size):
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    ours = ResizeShorterSide(24)(dict(img=image))['img']
+    theirs = Resize(24, InterpolationMode.BICUBIC)(image)
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def test_shorter_side_of_a_thin_image_keeps_its_middle():
+    line = np.zeros((1, 16_000, 3), np.uint8)
+    line[:, 7_990:8_010] = 200
+    for image in (line, line.swapaxes(0, 1)):
+        resized = ResizeShorterSide(224)(dict(img=Image.fromarray(image)))['img']
+        assert sorted(resized.size) == [224, 64 * 224]
+        whole = np.asarray(resized)
+        whole = whole if whole.shape[1] > 224 else whole.swapaxes(0, 1)
+        assert (whole[:, 63 * 112:65 * 112] == 200).all() and (whole[:, :20 * 224] == 0).all()
 
 
 def test_affine_without_change_is_the_identity(image):

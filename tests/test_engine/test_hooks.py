@@ -7,10 +7,14 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.dataset import RepeatDataset
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from mmpretrain.registry import DATASETS
+from torch.utils.data import ConcatDataset, Subset, TensorDataset
 
 from mmcoca.datasets import UnreadableImageError
+from mmcoca.engine.unreadable_images_hook import counting_datasets
 
 
 @pytest.fixture
@@ -70,3 +74,39 @@ def test_unreadable_images_are_reported_or_stop_training(runner_config, tmp_path
     runner_config.train_dataloader.dataset.max_unreadable = 0.01
     with pytest.raises(UnreadableImageError, match=broken.name):
         train(runner_config, 'test_stop')
+
+
+WRAPPERS = {
+    'repeat':
+    lambda data: dict(type='RepeatDataset', times=2, dataset=data),
+    'concat':
+    lambda data: dict(type='ConcatDataset', datasets=[data, data]),
+    'nested':
+    lambda data:
+    dict(type='RepeatDataset', times=1, dataset=dict(type='ConcatDataset', datasets=[data, data])),
+    'folds':
+    lambda data: dict(type='KFoldDataset', num_splits=32, fold=31, dataset=data),
+}
+
+
+@pytest.mark.parametrize('wrapper', WRAPPERS)
+def test_unreadable_images_within_wrappers_of_data_sets(runner_config, tmp_path, wrapper):
+    broken = sorted(tmp_path.glob('*.png'))[5]
+    broken.write_bytes(b'broken')
+    loader = runner_config.train_dataloader
+    data = dict(loader.dataset, max_unreadable=0.1)
+    loader.num_workers = 1
+    loader.dataset = WRAPPERS[wrapper](data)
+    log = log_of(train(runner_config, f'test_{wrapper}'))
+    assert 'images could not be read and were skipped: line 7: ' + str(broken) in log
+    loader.dataset = WRAPPERS[wrapper](dict(data, max_unreadable=0.01))
+    with pytest.raises(UnreadableImageError, match=broken.name):
+        train(runner_config, f'test_stop_{wrapper}')
+
+
+def test_each_counting_data_set_is_found_once(runner_config):
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        data = DATASETS.build(runner_config.train_dataloader.dataset)
+    both = ConcatDataset([data, RepeatDataset(data, 2)])  # torch's holds anything
+    assert counting_datasets(both) == counting_datasets(Subset(both, [0])) == [data]
+    assert counting_datasets(TensorDataset()) == []

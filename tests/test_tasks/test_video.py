@@ -194,7 +194,7 @@ def test_unreadable_videos(tmp_path):
         ('text.mp4', 'text.mp4: no video that OpenCV reads'),
         ('empty', 'empty: no frames in this folder'),
         ('sizes', 'sizes: the frames of a video have one size'),
-        ('broken', 'img_1.png: no image that OpenCV reads'),
+        ('broken', 'img_1.png cannot be read'),
     ]:
         with pytest.raises(UnreadableVideoError, match=message):
             LoadVideoFrames(2).transform(dict(video_path=str(tmp_path / name)))

@@ -5,7 +5,7 @@ data_root = 'data/emoji'
 
 # What differs between artists: pose, proportions, the pen, the palette.
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmcoca.LoadImage'),
     dict(type='mmcoca.CropToContent'),
     dict(
         type='RandomApply',
@@ -27,7 +27,7 @@ train_pipeline = [
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmcoca.LoadImage'),
     dict(type='mmcoca.CropToContent'),
     dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
     dict(

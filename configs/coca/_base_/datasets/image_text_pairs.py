@@ -4,12 +4,12 @@ image_size = 288
 batch_size = 64  # a process; the paper's 65,536 is over all of them
 
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmcoca.LoadImage'),
     dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0)),
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='mmcoca.LoadImage'),
     dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic'),
     dict(
         type='PackInputs',

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,14 +14,18 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from mmcoca.datasets.transforms import is_image_file
 from mmcoca.errors import MissingFileError
 from mmcoca.models import CoCa
 
-ENDINGS = {'.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
+_SHOWN_FILES = 3  # of those that are passed over
+logger = logging.getLogger(__name__)  # without handlers Python prints warnings on stderr
 
 
 def find_images(folder: str | Path) -> list[Path]:
-    """Image files in a folder and below, sorted.
+    """Image files in a folder and below, sorted; a warning is logged about what else lies there.
+
+    A link to a file counts as one. Hidden files that are no images are not worth a word.
 
     Raises FileNotFoundError if there is no such folder, or no image in it.
     """
@@ -28,17 +33,33 @@ def find_images(folder: str | Path) -> list[Path]:
     if not folder.is_dir():
         what = 'is a file, not a folder' if folder.exists() else 'does not exist'
         raise MissingFileError(f'folder {folder} {what}')
-    paths = sorted(path for path in folder.rglob('*') if path.suffix.lower() in ENDINGS)
-    if not paths:
+    paths = sorted(path for path in folder.rglob('*') if not path.is_dir())
+    images = [path for path in paths if is_image_file(path)]
+    if not images:
         raise MissingFileError(
-            f'folder {folder} has no file that ends in {", ".join(sorted(ENDINGS))}'
+            f"folder {folder} has no file that ends in .bmp, .gif, .jpg, .png or another image's "
+            'ending'
         )
-    return paths
+    known = set(images)
+    others = [path for path in paths if path not in known and not path.name.startswith('.')]
+    if others:
+        names = ', '.join(name_below(path, folder) for path in others[:_SHOWN_FILES])
+        more = ', ...' if len(others) > _SHOWN_FILES else ''
+        are = 'file is no image' if len(others) == 1 else 'files are no images'
+        logger.warning('%d %s, passed over: %s%s', len(others), are, names, more)
+    return images
 
 
 def name_below(path: Path, folder: str | Path) -> str:
     """A path below a folder, as text; bytes that are not UTF-8 as \\xe9 and so on."""
     return os.fsencode(path.relative_to(folder)).decode('utf-8', errors='backslashreplace')
+
+
+def pipeline_of(dataset: dict) -> list[dict]:
+    """The pipeline of a data set's config, or of the first one within MMEngine's wrappers."""
+    while 'pipeline' not in dataset:
+        dataset = dataset['datasets'][0] if 'datasets' in dataset else dataset['dataset']
+    return dataset['pipeline']
 
 
 class ImageFiles(Dataset):
@@ -53,8 +74,11 @@ class ImageFiles(Dataset):
 
     def __getitem__(self, place: int) -> tuple[int, Tensor | None]:
         """A place and its image (3,H,W), not yet normalised."""
+        path = self.paths[place]
+        if not Path(path).is_file():  # whatever the pipeline does, reading a pipe would not end
+            return place, None
         try:
-            return place, self.pipeline(dict(img_path=str(self.paths[place])))['inputs']
+            return place, self.pipeline(dict(img_path=str(path)))['inputs']
         except Exception:  # a decoder may raise anything
             return place, None
 
@@ -67,10 +91,12 @@ def load_images(
 ) -> Iterator[tuple[list[Path], Tensor, list[Path]]]:
     """Paths in batches: those that could be read, their images (B,3,H,W), those that could not.
 
-    The images are on the model's device, as its data preprocessor leaves them; B may be 0.
+    The images are of the model's device and floating type, as its data preprocessor leaves them; B
+    may be 0.
     """
     init_default_scope('mmpretrain')
-    pipeline = model._config.test_dataloader.dataset.pipeline
+    pipeline = pipeline_of(model._config.test_dataloader.dataset)
+    weights = next(p for p in model.parameters() if p.is_floating_point())
     loader = DataLoader(
         ImageFiles(paths, pipeline), batch_size, num_workers=num_workers, collate_fn=list
     )
@@ -79,5 +105,6 @@ def load_images(
         batch = torch.zeros(0)
         if images:
             batch = model.data_preprocessor(dict(inputs=torch.stack(images)), False)['images']
+        batch = batch.to(weights)  # their device and type
         read = [paths[place] for place, image in items if image is not None]
         yield read, batch, [paths[place] for place, image in items if image is None]

@@ -3,20 +3,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmpretrain import FeatureExtractor, ImageClassificationInferencer
-from mmpretrain.apis.base import InputType, ModelType
+from mmpretrain.apis.base import BaseInferencer, InputType, ModelType
 from mmpretrain.structures import DataSample
 
+from mmcoca.datasets import LoadImage
 from mmcoca.models.tasks import class_embeddings, class_names, classify_images
 
 from .embeddings import EmbeddingIndex
 
 
-class ZeroShotClassificationInferencer(ImageClassificationInferencer):
+class ImagesAsTrained(BaseInferencer):
+    """An inferencer of images whose files the `mmcoca.LoadImage` of the model's config reads.
+
+    mmpretrain's own read files by OpenCV, which drops transparency.
+    """
+
+    def preprocess(self, inputs: Iterable[InputType], batch_size: int = 1) -> Iterator[dict]:
+        """Batches of image paths, arrays in BGR, or PIL images."""
+        return super().preprocess(map(self._load, inputs), batch_size)
+
+    def _load(self, image: InputType) -> np.ndarray:
+        loaders = [step for step in self.pipeline.transforms if isinstance(step, LoadImage)]
+        if isinstance(image, np.ndarray) or not loaders:
+            return image
+        key = 'img_path' if isinstance(image, (str, Path)) else 'img'
+        return loaders[0]({key: image})['img']
+
+
+class ZeroShotClassificationInferencer(ImagesAsTrained, ImageClassificationInferencer):
     """mmpretrain's image classification, with classes named in words.
 
     Args:
@@ -53,7 +73,7 @@ class ZeroShotClassificationInferencer(ImageClassificationInferencer):
         ]
 
 
-class SearchInferencer(FeatureExtractor):
+class SearchInferencer(ImagesAsTrained, FeatureExtractor):
     """Images or texts -> the nearest of an index, as tools/inference/embed.py writes it.
 
     Args:

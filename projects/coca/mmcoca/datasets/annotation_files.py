@@ -5,13 +5,25 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import html
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import regex
+
 from mmcoca.errors import MissingFileError
+
+HALF_CHARACTER = regex.compile(r'[\ud800-\udfff]')
+# Unicode counts Braille's blank as a symbol; CLIP's tokenizer makes nothing of the last two.
+VISIBLE = regex.compile(
+    r'[^\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\u2800\u0345\ufffc]'
+)
+
+QUOTED = regex.compile(r'"[^"]*(""[^"]*)+"')
 
 
 class AnnotationError(ValueError):
@@ -19,12 +31,41 @@ class AnnotationError(ValueError):
 
 
 class Row(NamedTuple):
-    """One image with its captions, as the file gives them: nothing is checked yet."""
+    """An image with captions, as the file gives them: nothing is checked yet."""
 
     label: str  # where it stands, for messages
     image: Any
     captions: Any
     image_id: Any
+
+
+def text_problem(text: Any) -> str | None:
+    """Why something is no text that a tokenizer takes, or None; HTML's entities are resolved."""
+    if not isinstance(text, str):
+        return f'is {text!r}, not a string'
+    if not text.strip():
+        return 'is empty'
+    if text.isascii() and text.isprintable() and '&' not in text:
+        return None  # a short cut for most
+    if HALF_CHARACTER.search(text):
+        return f'is {text!r}, with half a character (a surrogate without its partner)'
+    visible = html.unescape(html.unescape(text)) if '&' in text else text
+    return None if VISIBLE.search(visible) else f'is {text!r}, without a visible character'
+
+
+def id_problem(image_id: Any) -> str | None:
+    """Why something is no id of an image, or None."""
+    if isinstance(image_id, bool) or not isinstance(image_id, (int, str)):
+        return f'the image id is {image_id!r}, neither a whole number nor a text'
+    return None
+
+
+def read_text(path: str | Path) -> str:
+    """The content of a text file. Raises AnnotationError if it is not UTF-8."""
+    try:
+        return Path(path).read_text('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f'{path}: not UTF-8 text (byte {error.start})') from error
 
 
 def read_coco_captions(path: Path, image_key: str, caption_key: str) -> Iterator[Row]:
@@ -33,7 +74,8 @@ def read_coco_captions(path: Path, image_key: str, caption_key: str) -> Iterator
 
     coco = COCO()
     try:
-        coco.dataset = json.loads(path.read_text(encoding='utf-8-sig'))
+        coco.dataset = json.loads(read_text(path))
+        check_coco_ids(path, coco.dataset['images'], coco.dataset.get('annotations', ()))
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             coco.createIndex()
         images, captions_of = coco.imgs, coco.imgToAnns
@@ -48,15 +90,27 @@ def read_coco_captions(path: Path, image_key: str, caption_key: str) -> Iterator
             f'{path}: not COCO-caption JSON: needs "images" with "id" and "file_name", and '
             f'"annotations" with "id", "image_id" and "caption" ({type(error).__name__}: {error})'
         ) from error
-    for annotation in coco.dataset.get('annotations', ()):
-        if annotation['image_id'] not in images:
-            raise AnnotationError(
-                f'{path} annotation {annotation.get("id")}: there is no image '
-                f'{annotation["image_id"]}'
-            )
     for image_id, image in images.items():
         captions = [annotation.get(caption_key) for annotation in captions_of[image_id]]
         yield Row(f'image {image_id}', image.get(image_key), captions, image_id)
+
+
+def check_coco_ids(path: Path, images: list[dict], annotations: list[dict]) -> None:
+    """Raise AnnotationError for an image's id that is none or not unique, or of no image."""
+    image_ids = [image['id'] for image in images]
+    for image_id in image_ids:
+        if id_problem(image_id):
+            raise AnnotationError(f'{path}: {id_problem(image_id)}')
+    for image_id, count in Counter(image_ids).items():
+        if count > 1:
+            raise AnnotationError(f'{path}: {count} images have the id {image_id!r}')
+    known = set(image_ids)
+    for annotation in annotations:
+        image_id = annotation['image_id']
+        if id_problem(image_id) or image_id not in known:
+            raise AnnotationError(
+                f'{path} annotation {annotation.get("id")}: there is no image {image_id!r}'
+            )
 
 
 def read_json_lines(path: Path, image_key: str, caption_key: str) -> Iterator[Row]:
@@ -81,34 +135,50 @@ def read_json_lines(path: Path, image_key: str, caption_key: str) -> Iterator[Ro
             yield Row(f'line {number}', row[image_key], row[caption_key], row.get('image_id'))
 
 
-def read_table(path: Path, image_key: str, caption_key: str, delimiter: str) -> Iterator[Row]:
+def read_table(path: Path, image_key: str, caption_key: str, **dialect) -> Iterator[Row]:
     """CSV or TSV with a header line; rows of one image need not stand together."""
     with path.open(encoding='utf-8-sig', newline='') as file:
-        reader = csv.DictReader(file, delimiter=delimiter)
-        columns = reader.fieldnames or []
-        for key in (image_key, caption_key):
-            if key not in columns:
-                raise AnnotationError(
-                    f"{path} line 1: no column '{key}' among {', '.join(columns) or 'no columns'}"
-                )
+        reader = csv.DictReader(file, **dialect)
         try:
+            columns = reader.fieldnames or []
+            for key in (image_key, caption_key):
+                if columns.count(key) != 1:
+                    problem = 'two columns' if key in columns else 'no column'
+                    raise AnnotationError(
+                        f"{path} line 1: {problem} '{key}' among "
+                        f"{', '.join(columns) or 'no columns'}"
+                    )
             for row in reader:
                 label = f'line {reader.line_num}'
                 if None in row:
                     raise AnnotationError(f'{path} {label}: more fields than the header has')
                 yield Row(label, row[image_key], row[caption_key], row.get('image_id'))
         except csv.Error as error:
-            raise AnnotationError(f'{path} line {reader.line_num}: {error}') from error
+            raise AnnotationError(
+                f'{path} line {reader.line_num}: {error} (a field that begins with " ends with ", '
+                'and each " within is doubled)'
+            ) from error
 
 
 def read_csv(path: Path, image_key: str, caption_key: str) -> Iterator[Row]:
-    """Comma-separated values."""
-    return read_table(path, image_key, caption_key, delimiter=',')
+    """Comma-separated values; a field in quotes may hold commas and newlines.
+
+    A quote that does not close is an error: it would swallow the rows below.
+    """
+    return read_table(path, image_key, caption_key, strict=True)
 
 
 def read_tsv(path: Path, image_key: str, caption_key: str) -> Iterator[Row]:
-    """Tab-separated values."""
-    return read_table(path, image_key, caption_key, delimiter='\t')
+    """Tab-separated values, a row a line: a quote is a character like any other.
+
+    Only a field with doubled quotes in quotes, as spreadsheets and Python's csv write "a ""b"" c",
+    is the text a "b" c.
+    """
+    rows = read_table(path, image_key, caption_key, delimiter='\t', quoting=csv.QUOTE_NONE)
+    for row in rows:
+        if row.captions and '""' in row.captions and QUOTED.fullmatch(row.captions):
+            row = row._replace(captions=row.captions[1:-1].replace('""', '"'))
+        yield row
 
 
 class FileFormat(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from mmcoca.registry import DATASETS
 
-from .annotation_files import AnnotationError, Row
+from .annotation_files import AnnotationError, Row, text_problem
 from .image_text_dataset import ImageTextDataset, listing
 
 
@@ -25,6 +25,8 @@ class ImageLabelDataset(ImageTextDataset):
     image with two labels, and a label that is not among the classes.
     """
 
+    TEXTS = 'labels'
+
     def __init__(self, ann_file: str, label_key: str, **kwargs) -> None:
         self.label_key = label_key
         super().__init__(ann_file, caption_key=label_key, **kwargs)
@@ -32,13 +34,12 @@ class ImageLabelDataset(ImageTextDataset):
     def load_data_list(self) -> list[dict]:
         """Read and check the annotation file."""
         items, problems = {}, []
-        for pair in super().load_data_list():
-            labels = pair['gt_caption'] if self.test_mode else [pair['gt_caption']]
-            for label in labels:
-                item = items.setdefault(pair['img_path'], dict(pair, gt_caption=label))
+        for row in self.load_rows():
+            for label in row['gt_caption']:
+                item = items.setdefault(row['img_path'], dict(row, gt_caption=label))
                 if item['gt_caption'] != label:
                     problems.append(
-                        f"{pair['row']}: image {pair['img_path']} has two labels "
+                        f"{row['row']}: image {row['img_path']} has two labels "
                         f"({self.label_key}), '{item['gt_caption']}' and '{label}'"
                     )
         if self.CLASSES is None:
@@ -56,8 +57,8 @@ class ImageLabelDataset(ImageTextDataset):
         return list(items.values())
 
     def _problem(self, row: Row) -> str | None:
-        """What is wrong with a row, or None."""
+        """What is wrong with a row apart from its image's file, or None."""
         labels = row.captions if isinstance(row.captions, list) else [row.captions]
-        if not labels or not all(isinstance(label, str) and label.strip() for label in labels):
+        if not (labels or self._captions_optional) or any(text_problem(label) for label in labels):
             return f"'{self.label_key}' is {row.captions!r}, not the name of a label"
         return super()._problem(row)

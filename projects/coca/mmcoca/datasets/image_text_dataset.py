@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
-from mmengine.fileio import exists
+from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from mmcoca.registry import DATASETS
 
-from .annotation_files import AnnotationError, Row, read_annotations
+from .annotation_files import AnnotationError, Row, id_problem, read_annotations, text_problem
+from .image_paths import existence_problem, image_path, storage_problem
+from .image_rows import give_image_ids, merge_images
+from .transforms import UnreadableImageError
 
 _SHOWN_ROWS = 10  # bad rows that one message lists
 
@@ -23,8 +27,9 @@ def listing(rows: list[str]) -> str:
     return '; '.join(rows[:_SHOWN_ROWS]) + (f'; and {more} more' if more > 0 else '')
 
 
-class UnreadableImageError(RuntimeError):
-    """An image could not be read: the message names annotation file, row and image."""
+def is_blank(value: Any) -> bool:
+    """Whether a field holds nothing."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 @DATASETS.register_module()
@@ -33,7 +38,8 @@ class ImageTextDataset(BaseDataset):
 
     In training (`test_mode=False`) an item is one pair, so that an image with n captions is n
     items: `img_path`, `gt_caption` (a string), `image_id`. In testing it is one image,
-    and `gt_caption` the list of its captions.
+    and `gt_caption` the list of its captions. Rows with one `image_id` are of one image, or, where
+    the file has no ids, rows with one path, wherever they stand.
 
     Args:
         ann_file, data_root, data_prefix, pipeline, test_mode: As in mmpretrain's BaseDataset;
@@ -41,6 +47,7 @@ class ImageTextDataset(BaseDataset):
         image_key, caption_key: Names of the columns; None: `file_name` and `caption` in COCO
             JSON, `image` and `caption` elsewhere.
         require_captions: Off, an image without captions is an item too, in testing alone.
+        skip_without_captions: Leave out images without captions, whose number is logged.
         filter_cfg: dict(folder='a/b') keeps the images below this folder of img_path alone.
         check_images: See on loading that every image is there (off for slow remote storage).
         max_unreadable: The largest fraction of items whose image may be unreadable in training.
@@ -49,9 +56,12 @@ class ImageTextDataset(BaseDataset):
     UnreadableImagesHook reports them at the end of an epoch and stops past the limit. In
     testing it raises UnreadableImageError.
 
-    Raises AnnotationError on loading, naming file and rows: a missing image, an empty caption, one
-    that is no string, a wrong column, invalid JSON; FileNotFoundError without the file.
+    Raises AnnotationError on loading, naming file and rows: a missing image, a caption that is no
+    visible text, one id for two images, a wrong column, invalid JSON; FileNotFoundError without the
+    file; ValueError for images without captions both kept and skipped.
     """
+
+    TEXTS = 'captions'  # what the log calls them
 
     def __init__(
         self,
@@ -62,13 +72,20 @@ class ImageTextDataset(BaseDataset):
         image_key: str | None = None,
         caption_key: str | None = None,
         require_captions: bool = True,
+        skip_without_captions: bool = False,
         check_images: bool = True,
         max_unreadable: float = 0.01,
         **kwargs,
     ) -> None:
+        if skip_without_captions and not require_captions:
+            raise ValueError(
+                'skip_without_captions=True skips the images that require_captions=False keeps: '
+                'set one of them'
+            )
         self.image_key = image_key
         self.caption_key = caption_key
         self.require_captions = require_captions
+        self.skip_without_captions = skip_without_captions
         self.check_images = check_images
         self.max_unreadable = max_unreadable
         self._unreadable: torch.Tensor | None = None
@@ -85,64 +102,124 @@ class ImageTextDataset(BaseDataset):
         if self._fully_initialized:
             return
         super().full_init()
+        self._mark_all_readable()
+
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """Keep these items alone."""
+        super().get_subset_(indices)
+        self._mark_all_readable()
+
+    def get_subset(self, indices: Sequence[int] | int) -> ImageTextDataset:
+        """A data set of these items alone."""
+        subset = super().get_subset(indices)
+        subset._mark_all_readable()
+        return subset
+
+    def _mark_all_readable(self) -> None:
         # Shared with the dataloader's workers, which mark here what they could not read.
         self._unreadable = torch.zeros(len(self), dtype=torch.bool).share_memory_()
 
     def load_data_list(self) -> list[dict]:
         """Read and check the annotation file."""
-        items, problems = [], []
+        rows = self.load_rows()
+        if self.test_mode:
+            return merge_images(rows)
+        return [dict(row, gt_caption=caption) for row in rows for caption in row['gt_caption']]
+
+    def load_rows(self) -> list[dict]:
+        """A dict for each row of the annotation file, as an item but with a list of captions.
+
+        Raises AnnotationError as the class says.
+        """
+        rows, problems, checked = [], [], {}
         for row in self.read_rows():
+            if self._captions_optional and is_blank(row.captions):
+                row = row._replace(captions=[])
+            if row.image_id is not None and is_blank(row.image_id):
+                row = row._replace(image_id=None)
             problem = self._problem(row)
+            if not problem:
+                path = image_path(self.data_prefix.get('img_path', ''), row.image)
+                if path not in checked:
+                    checked[path] = storage_problem(path)
+                    if self.check_images and not checked[path]:
+                        checked[path] = existence_problem(path)
+                problem = checked[path]
             if problem:
                 problems.append(f'{row.label}: {problem}')
                 continue
-            captions = [row.captions] if isinstance(row.captions, str) else list(row.captions)
-            image_id = len(items) if row.image_id is None else row.image_id
-            common = dict(img_path=self._path(row.image), image_id=image_id, row=row.label)
-            if self.test_mode:
-                items.append(dict(common, gt_caption=captions))
-            else:
-                items.extend(dict(common, gt_caption=caption) for caption in captions)
+            captions = [row.captions] if isinstance(row.captions, str) else row.captions
+            rows.append(
+                dict(img_path=path, image_id=row.image_id, row=row.label, gt_caption=captions)
+            )
+        problems += give_image_ids(rows)
         if problems:
             raise AnnotationError(f'{self.ann_file}: {listing(problems)}')
-        if not items:
+        return self._log_and_skip(rows)
+
+    def _log_and_skip(self, rows: list[dict]) -> list[dict]:
+        """The rows without those that `skip_without_captions` skips."""
+        images = {row['image_id'] for row in rows}
+        skipped = set()
+        kept = rows
+        if self.skip_without_captions:
+            kept = [row for row in rows if row['gt_caption']]
+            skipped = images - {row['image_id'] for row in kept}
+        if not kept:
             raise AnnotationError(f'{self.ann_file}: no image-text pairs in it')
-        return items
+        num_captions = sum(len(row['gt_caption']) for row in rows)
+        message = (
+            f'{self.ann_file}: {len(rows)} rows, {len(images)} images, {num_captions} '
+            f'{self.TEXTS}'
+        )
+        if skipped:
+            message += f'; images skipped, without {self.TEXTS}: {len(skipped)}'
+        print_log(message, logger='current')
+        return kept
+
+    @property
+    def _captions_optional(self) -> bool:
+        return self.skip_without_captions or (self.test_mode and not self.require_captions)
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The class of an item, for MMEngine's ClassBalancedDataset.
+
+        Raises AnnotationError where there are captions alone.
+        """
+        if 'gt_label' not in self.get_data_info(idx):
+            raise AnnotationError(
+                f'{self.ann_file}: {type(self).__name__} has no classes, which a class-balanced '
+                'data set needs: use mmcoca.ImageLabelDataset'
+            )
+        return super().get_cat_ids(idx)
 
     def read_rows(self) -> Iterable[Row]:
-        """What the annotation file says of each image."""
+        """What the annotation file says, row by row."""
         return read_annotations(self.ann_file, self.image_key, self.caption_key)
 
     def filter_data(self) -> list[dict]:
         """Keep what `filter_cfg` says. Raises AnnotationError if that is nothing."""
         if not self.filter_cfg:
             return self.data_list
-        folder = osp.join(self._path(self.filter_cfg['folder']), '')
+        prefix = self.data_prefix.get('img_path', '')
+        folder = osp.join(image_path(prefix, self.filter_cfg['folder']), '')
         items = [item for item in self.data_list if item['img_path'].startswith(folder)]
         if not items:
             raise AnnotationError(f'{self.ann_file}: no image in it lies in {folder}')
         return items
 
-    def _path(self, image: str) -> str:
-        return osp.join(self.data_prefix.get('img_path', ''), image)
-
     def _problem(self, row: Row) -> str | None:
-        """What is wrong with a row, or None."""
+        """What is wrong with a row apart from its image's file, or None."""
         if not isinstance(row.image, str) or not row.image:
             return f'the image is {row.image!r}, not a path'
-        captions = [row.captions] if isinstance(row.captions, str) else row.captions
-        if not isinstance(captions, list):
-            return f'the caption is {row.captions!r}, not a string'
-        if not captions and (self.require_captions or not self.test_mode):
+        captions = row.captions if isinstance(row.captions, list) else [row.captions]
+        if not captions and not self._captions_optional:
             return 'there is no caption'
         for caption in captions:
-            if not isinstance(caption, str):
-                return f'the caption is {caption!r}, not a string'
-            if not caption.strip():
-                return 'the caption is empty'
-        if self.check_images and not exists(self._path(row.image)):
-            return f'image {self._path(row.image)} does not exist'
-        return None
+            problem = text_problem(caption)
+            if problem:
+                return f'the caption {problem}'
+        return None if row.image_id is None else id_problem(row.image_id)
 
     def prepare_data(self, idx: int) -> dict | None:
         """Item `idx` through the pipeline; in training None if its image cannot be read."""
@@ -153,9 +230,10 @@ class ImageTextDataset(BaseDataset):
             if not self.test_mode:
                 self._unreadable[idx] = True
                 return None
-            raise UnreadableImageError(
-                f'{self.ann_file} {item["row"]}: image {item["img_path"]} cannot be read: {error}'
-            ) from error
+            reason = error
+            if not isinstance(error, UnreadableImageError):
+                reason = f'image {item["img_path"]} cannot be read: {error}'
+            raise UnreadableImageError(f'{self.ann_file} {item["row"]}: {reason}') from error
         for transform in self.pipeline.transforms[1:]:
             results = transform(results)
         return results
@@ -163,7 +241,7 @@ class ImageTextDataset(BaseDataset):
     @property
     def num_unreadable(self) -> int:
         """Number of items whose image could not be read so far."""
-        return int(self._unreadable.sum())
+        return 0 if self._unreadable is None else int(self._unreadable.sum())
 
     def unreadable_rows(self) -> list[str]:
         """Row and image of each item that could not be read so far."""

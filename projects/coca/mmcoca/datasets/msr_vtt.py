@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 from mmcoca.registry import DATASETS
 
-from .annotation_files import AnnotationError, Row
+from .annotation_files import AnnotationError, Row, read_text
 from .image_text_dataset import ImageTextDataset
 
 
@@ -32,7 +31,7 @@ class MSRVTT(ImageTextDataset):
     def read_rows(self) -> Iterator[Row]:
         """The split's videos and their sentences. Raises AnnotationError for another file."""
         try:
-            content = json.loads(Path(self.ann_file).read_text('utf-8'))
+            content = json.loads(read_text(self.ann_file))
             captions = defaultdict(list)
             for sentence in content['sentences']:
                 captions[sentence['video_id']].append(sentence['caption'])
@@ -42,6 +41,9 @@ class MSRVTT(ImageTextDataset):
                 f'{self.ann_file}: not the JSON of MSR-VTT, with "videos" and "sentences" '
                 f'({type(error).__name__}: {error})'
             ) from error
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise AnnotationError(f'{self.ann_file}: {count} videos have the id {name!r}')
         for number, name in enumerate(names):
             yield Row(f'video {name}', f'{name}.mp4', captions[name], number)
 

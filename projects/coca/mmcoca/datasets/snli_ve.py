@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 
-from mmengine.fileio import join_path, list_from_file
+from mmengine.fileio import join_path
 from mmpretrain.datasets import BaseDataset
 
 from mmcoca.registry import DATASETS
 
-from .annotation_files import AnnotationError
+from .annotation_files import AnnotationError, id_problem, read_text, text_problem
 
 
 @DATASETS.register_module()
@@ -25,7 +25,7 @@ class SNLIVE(BaseDataset):
             image's path is data_root / data_prefix / <Flickr30K_ID>.jpg.
 
     Raises AnnotationError on loading, naming file and line: invalid JSON, a missing key, a label
-    that is none of the three; and for a file without an item.
+    that is none of the three, a hypothesis that is no visible text; and for a file without an item.
     """
 
     METAINFO = dict(classes=('entailment', 'neutral', 'contradiction'))
@@ -33,7 +33,9 @@ class SNLIVE(BaseDataset):
     def load_data_list(self) -> list[dict]:
         """Read and check the annotation file."""
         items = []
-        for number, line in enumerate(list_from_file(self.ann_file), start=1):
+        for number, line in enumerate(read_text(self.ann_file).split('\n'), start=1):
+            if not line.strip():
+                continue
             row = self._parse(line, f'{self.ann_file} line {number}')
             if row['gold_label'] != '-':
                 items.append(
@@ -63,4 +65,9 @@ class SNLIVE(BaseDataset):
                 f"{place}: gold_label '{row['gold_label']}' is none of "
                 f"{', '.join(self.CLASSES)} and -"
             )
+        problem = id_problem(row['Flickr30K_ID'])
+        if not problem and text_problem(row['sentence2']):
+            problem = f"'sentence2' {text_problem(row['sentence2'])}"
+        if problem:
+            raise AnnotationError(f'{place}: {problem}')
         return row

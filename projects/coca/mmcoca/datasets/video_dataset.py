@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmengine import list_from_file
 from mmpretrain.datasets import BaseDataset
 
 from mmcoca.registry import DATASETS
 
-from .annotation_files import AnnotationError
+from .annotation_files import AnnotationError, read_text
 
 VIDEO_ENDINGS = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 
@@ -49,7 +48,7 @@ class VideoDataset(BaseDataset):
 def listed_videos(ann_file: str, root: Path) -> list[tuple[Path, int]]:
     """The videos of an annotation file, all of which exist."""
     videos = []
-    for number, line in enumerate(list_from_file(ann_file), start=1):
+    for number, line in enumerate(read_text(ann_file).split('\n'), start=1):
         if not line.strip():
             continue
         path, _, label = line.strip().rpartition(' ')
@@ -58,7 +57,7 @@ def listed_videos(ann_file: str, root: Path) -> list[tuple[Path, int]]:
                 f"{ann_file} line {number}: '{line}' is not a path and a class number"
             )
         videos.append((root / path, int(label)))
-    missing = [path for path, _ in videos if not path.exists()]
+    missing = [path for path, _ in videos if not (path.is_file() or path.is_dir())]
     if missing:
         raise AnnotationError(
             f'{ann_file}: {len(missing)} of {len(videos)} videos do not exist, first {missing[0]}'

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -44,7 +42,17 @@ class UnreadableImagesHook(Hook):
                 runner.logger.warning(dataset.unreadable_report())
 
     @staticmethod
-    def _datasets(runner: Runner) -> Sequence:
-        dataset = runner.train_dataloader.dataset
-        parts = getattr(dataset, 'datasets', [dataset])  # of a concatenation
-        return [part for part in parts if hasattr(part, 'check_unreadable')]
+    def _datasets(runner: Runner) -> list:
+        return counting_datasets(runner.train_dataloader.dataset)
+
+
+def counting_datasets(dataset: object) -> list:
+    """Each data set once that counts its unreadable images, within wrappers of any depth.
+
+    Wrappers, MMEngine's, mmpretrain's and torch's, hold `datasets` or a `dataset`.
+    """
+    if hasattr(dataset, 'check_unreadable'):
+        return [dataset]
+    parts = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    found = [inner for part in parts if part is not None for inner in counting_datasets(part)]
+    return list({id(inner): inner for inner in found}.values())

@@ -11,7 +11,8 @@ from mmcv.transforms import BaseTransform
 
 from mmcoca.registry import TRANSFORMS
 
-IMAGE_ENDINGS = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.webp')
+from .load_image import UnreadableImageError, is_image_file, read_image
+
 MANY_FRAMES = 10**9
 
 
@@ -62,22 +63,20 @@ def frame_indices(num_available: int, places: np.ndarray) -> np.ndarray:
 
 def read_frame_folder(folder: Path, places: np.ndarray) -> list[np.ndarray]:
     """Frames (H,W,3), BGR, of a folder of images."""
-    images = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS]
+    images = [path for path in folder.iterdir() if is_image_file(path)]
     if not images:
-        raise UnreadableVideoError(
-            f'{folder}: no frames in this folder ({", ".join(IMAGE_ENDINGS)})'
-        )
+        raise UnreadableVideoError(f'{folder}: no frames in this folder, as .png or .jpg files')
     images.sort(key=lambda path: (len(path.name), path.name))  # frame 10 comes after frame 9
-    paths = [images[index] for index in frame_indices(len(images), places)]
-    frames = [cv2.imread(str(path)) for path in paths]
-    for path, frame in zip(paths, frames):
-        if frame is None:
-            raise UnreadableVideoError(f'{path}: no image that OpenCV reads')
-    return frames
+    try:
+        return [read_image(images[index]) for index in frame_indices(len(images), places)]
+    except UnreadableImageError as error:
+        raise UnreadableVideoError(str(error)) from error
 
 
 def read_video_file(path: Path, places: np.ndarray) -> list[np.ndarray]:
     """Frames (H,W,3), BGR, of a video file."""
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        raise UnreadableVideoError(f'{path}: no regular file')
     num_promised = int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT))
     if num_promised < 1:  # the file does not say
         num_promised = MANY_FRAMES

@@ -1,0 +1,47 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Which rows of an annotation file are of one image."""
+
+from __future__ import annotations
+
+from itertools import count
+
+
+def give_image_ids(items: list[dict]) -> list[str]:
+    """Fill in each missing `image_id`, the same for rows of one image; returns what is wrong.
+
+    An image is known by its id where it has one, else by its path: then it gets the id of another
+    row with this path, or a number that is no id yet.
+
+    Args:
+        items: With `row`, `img_path` and `image_id`, None where the file has none.
+    """
+    first, problems = {}, []
+    id_of_path = {}
+    for item in items:
+        image_id = item['image_id']
+        if image_id is None:
+            continue
+        other = first.setdefault(image_id, item)
+        if other['img_path'] != item['img_path']:
+            problems.append(
+                f"{item['row']}: image id {image_id!r} is of {item['img_path']} here, but of "
+                f"{other['img_path']} in {other['row']}"
+            )
+        id_of_path.setdefault(item['img_path'], image_id)
+    numbers = (number for number in count() if number not in first)
+    for item in items:
+        if item['image_id'] is None:
+            path = item['img_path']
+            if path not in id_of_path:
+                id_of_path[path] = next(numbers)
+            item['image_id'] = id_of_path[path]
+    return problems
+
+
+def merge_images(items: list[dict]) -> list[dict]:
+    """Rows with lists in `gt_caption` -> one item an image, in the order of their first rows."""
+    images = {}
+    for item in items:
+        image = images.setdefault(item['image_id'], dict(item, gt_caption=[]))
+        image['gt_caption'] = image['gt_caption'] + item['gt_caption']
+    return list(images.values())

@@ -2,6 +2,7 @@
 from .adafactor import Adafactor
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .class_names_hook import ClassNamesHook
+from .finite_loss_hook import FiniteLossHook
 from .muon import Muon, MuonConstructor
 from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
@@ -10,6 +11,7 @@ __all__ = [
     'Adafactor',
     'BFloat16OptimWrapper',
     'ClassNamesHook',
+    'FiniteLossHook',
     'Muon',
     'MuonConstructor',
     'ThroughputHook',

@@ -96,7 +96,7 @@ def spoil_weights_in_step_3(config):
     config.param_scheduler = [dict(type='MultiStepLR', milestones=[2], gamma=3e42, by_epoch=False)]
 
 
-@pytest.mark.parametrize('hook', ['CheckpointHook'])
+@pytest.mark.parametrize('hook', ['CheckpointHook', 'mmcoca.CheckpointHook'])
 def test_weights_spoilt_by_a_step_with_a_finite_loss_are_not_saved(config, train, hook):
     config.default_hooks.checkpoint.update(type=hook, by_epoch=False, interval=1, max_keep_ckpts=1)
     spoil_weights_in_step_3(config)

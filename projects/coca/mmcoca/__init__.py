@@ -21,9 +21,11 @@ import mmengine  # noqa: E402, F401  # its progress bars keep the stdout of thei
 with contextlib.redirect_stdout(None):
     import mmpretrain.datasets  # noqa: F401
 from .datasets import ImageTextDataset  # noqa: E402
+from .metric_rules import register_metric_rules  # noqa: E402
 from .model_index import register_models  # noqa: E402
 from .version import __version__  # noqa: E402
 
 register_models()
+register_metric_rules()
 
 __all__ = ['ImageTextDataset', '__version__']

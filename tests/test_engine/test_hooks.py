@@ -1,15 +1,12 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 import re
-import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from mmengine.config import Config
 from mmengine.dataset import RepeatDataset
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS
 from torch.utils.data import ConcatDataset, Subset, TensorDataset
 
@@ -17,41 +14,11 @@ from mmcoca.datasets import UnreadableImageError
 from mmcoca.engine.unreadable_images_hook import counting_datasets
 
 
-@pytest.fixture
-def runner_config(tiny_config, emoji_data, tmp_path):
-    """The tiny recipe over 32 pairs of its own, for one epoch of 4 iterations."""
-    cfg = Config(tiny_config.to_dict())
-    names = sorted((emoji_data / 'images' / 'noto').glob('*.png'))[:32]
-    lines = ['image\tcaption']
-    for i, path in enumerate(names):
-        shutil.copy(path, tmp_path / path.name)
-        lines.append(f'{path.name}\tcaption number {i}')
-    (tmp_path / 'pairs.tsv').write_text('\n'.join(lines) + '\n')
-    dataset = cfg.train_dataloader.dataset
-    dataset.update(data_root=str(tmp_path), ann_file='pairs.tsv', data_prefix=dict(img_path=''))
-    cfg.train_dataloader.update(batch_size=8, num_workers=0, persistent_workers=False)
-    cfg.train_cfg.update(max_epochs=1, val_interval=2)
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
-    cfg.default_hooks.logger.interval = 1
-    cfg.default_hooks.unreadable_images.interval = 1
-    cfg.work_dir = str(tmp_path / 'work')
-    return cfg
-
-
-def train(cfg, name):
-    cfg.experiment_name = name
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        runner = Runner.from_cfg(cfg)
-        runner.train()
-    return runner
-
-
 def log_of(runner):
     return '\n'.join(path.read_text() for path in Path(runner.log_dir).glob('*.log'))
 
 
-def test_log_shows_losses_temperature_rate_throughput_and_eta(runner_config):
+def test_log_shows_losses_temperature_rate_throughput_and_eta(runner_config, train):
     runner = train(runner_config, 'test_log')
     lines = [line for line in log_of(runner).splitlines() if 'Epoch(train)' in line]
     assert len(lines) == 4
@@ -64,7 +31,7 @@ def test_log_shows_losses_temperature_rate_throughput_and_eta(runner_config):
     assert np.median(rate * time) == pytest.approx(8, rel=0.3)
 
 
-def test_unreadable_images_are_reported_or_stop_training(runner_config, tmp_path):
+def test_unreadable_images_are_reported_or_stop_training(runner_config, train, tmp_path):
     broken = sorted(tmp_path.glob('*.png'))[5]
     broken.write_bytes(b'broken')
     assert cv2.imread(str(broken)) is None
@@ -90,7 +57,7 @@ WRAPPERS = {
 
 
 @pytest.mark.parametrize('wrapper', WRAPPERS)
-def test_unreadable_images_within_wrappers_of_data_sets(runner_config, tmp_path, wrapper):
+def test_unreadable_images_within_wrappers_of_data_sets(runner_config, train, tmp_path, wrapper):
     broken = sorted(tmp_path.glob('*.png'))[5]
     broken.write_bytes(b'broken')
     loader = runner_config.train_dataloader

@@ -7,7 +7,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 
 from mmcoca.evaluation import knn, knn_scores
-from mmcoca.evaluation.knn_loop import gather
+from mmcoca.evaluation.feature_loop import gather, gather_objects
 
 
 def features(count, seed):
@@ -61,7 +61,9 @@ def gather_on_one_rank(rank, world_size, store, queue):
     torch.set_num_threads(1)
     dist.init_process_group('gloo', f'file://{store}', rank=rank, world_size=world_size)
     rows = torch.arange(7)[[i % 7 for i in range(rank, 8, world_size)]]
-    queue.put(gather(rows, 7).tolist())
+    found = gather(rows, 7).tolist()
+    assert gather_objects([f'row {i}' for i in rows], 7) == [f'row {i}' for i in found]
+    queue.put(found)
     dist.destroy_process_group()
 
 

@@ -2,10 +2,14 @@
 """Task configs made small: everything of the config but its sizes, files and steps stays."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
+import torch
+import torch.distributed as dist
 from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 
 from mmcoca.command_line import build_testing, build_training
 
@@ -100,3 +104,35 @@ def pretrain_small(folder: Path, pairs: list[tuple[Path, list[str]]], steps: int
     )
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     return train_small(cfg)
+
+
+class DataParallelOnCPU(MMDistributedDataParallel):
+    """MMEngine's wrapper, without the device that its runner hands over and a CPU has not."""
+
+    def __init__(self, module, device_ids=None, **kwargs):
+        super().__init__(module, **kwargs)
+
+
+def evaluate_in_processes(cfg: Config, processes: int, store: Path) -> list[dict[str, float]]:
+    """The metrics of each of several processes that test together, as under a launcher.
+
+    Args:
+        store: A file that does not exist, by which they find each other.
+    """
+    cfg = cfg.copy()
+    cfg.launcher = 'pytorch'
+    cfg.model_wrapper_cfg = dict(type=DataParallelOnCPU)
+    queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
+    args = (processes, store, cfg, queue)
+    torch.multiprocessing.spawn(_evaluate_on_one_rank, args, nprocs=processes)
+    return [queue.get() for _ in range(processes)]
+
+
+def _evaluate_on_one_rank(rank, processes, store, cfg, queue):
+    torch.set_num_threads(1)
+    os.environ['LOCAL_RANK'] = str(rank)
+    dist.init_process_group('gloo', f'file://{store}', rank=rank, world_size=processes)
+    runner = build_testing(cfg)
+    assert is_model_wrapper(runner.model)
+    queue.put(runner.test())
+    dist.destroy_process_group()

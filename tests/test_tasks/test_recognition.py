@@ -12,7 +12,14 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmpretrain.registry import MODELS
-from small_tasks import CONFIGS, evaluate, load_small, shrink_pipeline, train_small
+from small_tasks import (
+    CONFIGS,
+    evaluate,
+    evaluate_in_processes,
+    load_small,
+    shrink_pipeline,
+    train_small,
+)
 
 from mmcoca.command_line import build_training
 from mmcoca.errors import UserError
@@ -127,7 +134,7 @@ def test_pretrained_weights_arrive(task, folder, imagenet, pretrained):
         assert torch.equal(tensor, before[f'backbone.{name}'])
 
 
-def test_nearest_neighbours(folder, imagenet, pretrained):
+def test_nearest_neighbours(folder, imagenet, pretrained, tmp_path):
     """The weights are those of pretraining alone, so that tools/test.py takes the checkpoint."""
     cfg = load('knn', folder, imagenet, pretrained)
     keys = cfg.test_cfg.key_dataloader
@@ -139,6 +146,10 @@ def test_nearest_neighbours(folder, imagenet, pretrained):
     metrics = evaluate(cfg, pretrained)
     assert metrics['knn/top1'] == 100 and metrics['knn/top5'] == 100
     assert set(metrics) == {'knn/top1', 'knn/top5'}
+    cfg.test_cfg.fp16 = True
+    assert evaluate(cfg, pretrained) == metrics
+    for found in evaluate_in_processes(cfg, 2, tmp_path / 'store'):
+        assert found == metrics
     cfg.test_cfg.k = 33
     with pytest.raises(UserError, match=r'33 nearest neighbours \(k of test_cfg\) of 32 labelled'):
         evaluate(cfg, pretrained)

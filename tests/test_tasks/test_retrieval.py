@@ -8,8 +8,9 @@ import cv2
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmpretrain.registry import MODELS
-from small_tasks import CONFIGS, evaluate, load_small, pretrain_small
+from small_tasks import CONFIGS, evaluate, evaluate_in_processes, load_small, pretrain_small
 
 from mmcoca.command_line import build_testing
 from mmcoca.datasets import AnnotationError
@@ -181,6 +182,63 @@ def test_reranking_by_hand():
     same = reranked_ranks(relevant_ranks(queries, keys, relevant), near, similarities, relevant)
     recall = 100 * (same < 5).double().mean().item()
     assert recall == pytest.approx(recall_at_k(queries, keys, query_groups, key_groups)[5])
+
+
+@pytest.fixture(scope='module')
+def reranking(drawings, pretrained, emoji_data, tmp_path_factory):
+    """A config that re-ranks 25 drawings, of which an even number of processes pads the last."""
+    folder = tmp_path_factory.mktemp('reranking')
+    shutil.copy(emoji_data / 'tokenizer.json', folder)
+    cfg = load_small('retrieval/coca_base_coco5k_rerank.py', folder)
+    write_karpathy(folder, drawings[:26], 'val2014', 'coco')
+    cfg.test_dataloader.dataset.data_root = str(folder)
+    cfg.load_from = pretrained
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def reranked(reranking):
+    """Its metrics, in float32 and in one process."""
+    return build_testing(reranking.copy()).test()
+
+
+class OrderHook(Hook):
+    """Notes in which order it is called."""
+
+    def __init__(self):
+        self.calls = []
+        for stage in self.stages:
+            if 'test' in stage:
+                setattr(self, stage, lambda *args, stage=stage, **kwargs: self.calls.append(stage))
+
+
+def test_reranking_calls_hooks_as_a_plain_test_does(reranking):
+    calls = []
+    for loop in ('mmcoca.RerankingTestLoop', 'TestLoop'):
+        cfg = reranking.copy()
+        cfg.test_cfg = dict(type=loop)
+        cfg.experiment_name = loop
+        runner = build_testing(cfg)
+        hook = OrderHook()
+        runner.register_hook(hook)
+        runner.test()
+        calls.append(hook.calls)
+    assert calls[0] == calls[1] and len(calls[0]) == 8
+
+
+def test_reranking_in_bfloat16(reranking, reranked):
+    cfg = reranking.copy()
+    cfg.test_cfg.fp16 = True
+    runner = build_testing(cfg)
+    found = runner.test()
+    assert {tokens.dtype for tokens in runner.test_loop.regional_tokens} == {torch.bfloat16}
+    assert found == pytest.approx(reranked, abs=8)  # two queries of 25
+
+
+@pytest.mark.parametrize('processes', [1, 2])
+def test_reranking_under_a_launcher(reranking, reranked, tmp_path, processes):
+    for found in evaluate_in_processes(reranking, processes, tmp_path / 'store'):
+        assert found == pytest.approx(reranked)
 
 
 def test_without_a_captioner(tiny_config, tmp_path):

@@ -34,11 +34,13 @@ with contextlib.redirect_stdout(None), warnings.catch_warnings():
     import mmpretrain.datasets
     import mmpretrain.models  # noqa: F401
 from .datasets import ImageTextDataset  # noqa: E402
+from .metric_rules import register_metric_rules  # noqa: E402
 from .model_index import register_models  # noqa: E402
 from .version import __version__  # noqa: E402
 from .weights import install_safe_loading  # noqa: E402
 
 register_models()
+register_metric_rules()
 install_safe_loading()
 
 __all__ = ['ImageTextDataset', '__version__']

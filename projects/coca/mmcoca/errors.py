@@ -15,3 +15,7 @@ class SettingError(ValueError):
 
     For mistakes that show only while a model runs.
     """
+
+
+class NotFiniteError(SettingError):
+    """Losses or weights of a training have become NaN or infinite."""

@@ -1,7 +1,9 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .adafactor import Adafactor
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
+from .checkpoint_hook import CheckpointHook
 from .class_names_hook import ClassNamesHook
+from .finite_loss_hook import FiniteLossHook
 from .muon import Muon, MuonConstructor
 from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
@@ -9,7 +11,9 @@ from .unreadable_images_hook import UnreadableImagesHook
 __all__ = [
     'Adafactor',
     'BFloat16OptimWrapper',
+    'CheckpointHook',
     'ClassNamesHook',
+    'FiniteLossHook',
     'Muon',
     'MuonConstructor',
     'ThroughputHook',

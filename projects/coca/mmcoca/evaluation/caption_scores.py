@@ -41,7 +41,7 @@ def caption_scores(
     references: Sequence[Sequence[str]],
     meteor: bool = False
 ) -> dict[str, float]:
-    """Scores in percent: BLEU-1 to BLEU-4, ROUGE-L, CIDEr (times 100) and exact_match.
+    """Scores in percent: CIDEr (times 100), BLEU-1 to BLEU-4, ROUGE-L and exact_match.
 
     Text is tokenized by `tokenize_captions`; the scores are those of pycocoevalcap's `COCOEvalCap`,
     without its SPICE. CIDEr weighs words by their rarity among the images: for one image it is 0.
@@ -72,14 +72,14 @@ def caption_scores(
     tokenized = tokenize_captions(predictions)
     candidates = {i: [text] for i, text in enumerate(tokenized)}
     truths = {i: tokenize_captions(texts) for i, texts in enumerate(references)}
-    scores = {}
+    scores = {'CIDEr': 0.0}  # the first is what `save_best='auto'` goes by
     with contextlib.redirect_stdout(io.StringIO()):  # the scorers print
         bleu, _ = Bleu(4).compute_score(truths, candidates)
         scores.update({f'BLEU-{n}': value for n, value in enumerate(bleu, start=1)})
         scores['ROUGE-L'], _ = Rouge().compute_score(truths, candidates)
         # Cider fails where no reference has any word.
-        worded = any(text for texts in truths.values() for text in texts)
-        scores['CIDEr'] = Cider().compute_score(truths, candidates)[0] if worded else 0.0
+        if any(text for texts in truths.values() for text in texts):
+            scores['CIDEr'], _ = Cider().compute_score(truths, candidates)
         if meteor:
             scores['METEOR'], _ = Meteor().compute_score(truths, candidates)
     scores = {name: 100.0 * float(value) for name, value in scores.items()}

@@ -6,26 +6,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmengine.dist import get_world_size
-from mmengine.runner import TestLoop
+from mmengine.dist import all_reduce, broadcast, get_rank, get_world_size
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from mmcoca.errors import SettingError
 from mmcoca.registry import LOOPS
 from mmcoca.samples import texts_of
 
+from .feature_loop import FeatureTestLoop, gather, gather_objects
 from .recall import recalls_from_ranks, relevant_ranks
 from .reranking import nearest_keys, reranked_ranks
 from .retrieval_metric import relevant_pairs
 
 
 @LOOPS.register_module()
-class RerankingTestLoop(TestLoop):
+class RerankingTestLoop(FeatureTestLoop):
     """MMEngine's TestLoop, then the best of each query ordered anew by log p(text | image).
 
     Each image is encoded once; its regional tokens are kept, on the model's device, until all pairs
     are scored. Adds `i2t/reranked/Recall@1`, `t2i/reranked/Recall@1` and so on to the evaluator's
-    metrics, of which RetrievalMetric has the same without re-ranking.
+    metrics, of which RetrievalMetric has the same without re-ranking. Each of several processes
+    scores the pairs of its own images.
 
     Args:
         runner, dataloader, evaluator, fp16: As in TestLoop.
@@ -35,8 +37,7 @@ class RerankingTestLoop(TestLoop):
         merge_identical_texts: As in RetrievalMetric.
         topk: The k of Recall@k.
 
-    Raises ValueError for several processes, for a model without captioning head and for less than
-    one candidate.
+    Raises SettingError for a model without one of the two heads and for less than one candidate.
     """
 
     def __init__(
@@ -49,67 +50,55 @@ class RerankingTestLoop(TestLoop):
         **kwargs,
     ) -> None:
         super().__init__(*args, **kwargs)
-        if get_world_size() > 1:
-            raise ValueError('RerankingTestLoop runs in one process')
-        if self.runner.model.captioning_head is None:
-            raise ValueError('re-ranking needs a captioning_head, but the model has none')
+        for head in ('contrastive_head', 'captioning_head'):
+            if getattr(self.model, head, None) is None:
+                raise SettingError(f're-ranking needs a {head}, but the model has none')
         if num_candidates < 1:
-            raise ValueError(f'num_candidates is {num_candidates}, but must be positive')
+            raise SettingError(f'num_candidates is {num_candidates}, but must be positive')
         self.num_candidates = num_candidates
         self.similarity_weight = similarity_weight
         self.merge_identical_texts = merge_identical_texts
         self.topk = tuple(topk)
 
-    def run(self) -> dict[str, float]:
-        """Test, re-rank, and return all metrics."""
-        self.runner.call_hook('before_test')
-        self.runner.call_hook('before_test_epoch')
-        self.runner.model.eval()
+    def prepare(self) -> None:
+        """Nothing is kept of an earlier test."""
         self.samples: list[DataSample] = []
         self.regional_tokens: list[Tensor] = []
-        for idx, data_batch in enumerate(self.dataloader):
-            self.run_iter(idx, data_batch)
-        metrics = self.evaluator.evaluate(len(self.dataloader.dataset)) | self.rerank()
-        self.runner.call_hook('after_test_epoch', metrics=metrics)
-        self.runner.call_hook('after_test')
-        return metrics
 
-    @torch.no_grad()
-    def run_iter(self, idx: int, data_batch: dict) -> None:
+    def predict(self, data_batch: dict) -> list[DataSample]:
         """Predict a batch and keep what re-ranking needs of it."""
-        self.runner.call_hook('before_test_iter', batch_idx=idx, data_batch=data_batch)
-        model = self.runner.model
-        with torch.autocast(model.data_preprocessor.device.type, enabled=self.fp16):
-            data = model.data_preprocessor(data_batch, False)
-            global_tokens, regional_tokens = model.pool(data['images'])
-            outputs = model.predict_tokens(global_tokens, regional_tokens, data['data_samples'])
-        self.samples += outputs
+        with self.autocast():
+            data = self.model.data_preprocessor(data_batch, False)
+            global_tokens, regional_tokens = self.model.pool(data['images'])
+            samples = self.model.predict_tokens(
+                global_tokens, regional_tokens, data['data_samples']
+            )
+        self.samples += samples
         self.regional_tokens.append(regional_tokens)
-        self.evaluator.process(data_samples=outputs, data_batch=data_batch)
-        self.runner.call_hook(
-            'after_test_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs
-        )
+        return samples
 
-    @torch.no_grad()
-    def rerank(self) -> dict[str, float]:
+    def more_metrics(self) -> dict[str, float]:
         """The re-ranked recalls of all samples."""
-        model = self.runner.model
-        images = torch.stack([sample.image_feature for sample in self.samples])
-        features = [sample.text_features for sample in self.samples]
-        captions = [caption for sample in self.samples for caption in texts_of(sample)]
+        size = len(self.dataloader.dataset)
+        images = gather(torch.stack([sample.image_feature for sample in self.samples]), size)
+        features = gather_objects([sample.text_features.cpu() for sample in self.samples], size)
+        captions = gather_objects([texts_of(sample) for sample in self.samples], size)
+        captions = [caption for of_image in captions for caption in of_image]
         relevant, chosen = relevant_pairs(
             [len(texts) for texts in features], captions if self.merge_identical_texts else None
         )
-        texts, relevant = torch.cat(features)[chosen], relevant.to(images.device)
+        texts = torch.cat(features)[chosen].to(images.device)
+        relevant = relevant.to(images.device)
         texts_near, i2t_similarities = nearest_keys(images, texts, self.num_candidates)
         images_near, t2i_similarities = nearest_keys(texts, images, self.num_candidates)
+        for near in (texts_near, images_near):
+            broadcast(near)  # other hardware could order equal similarities otherwise
         # A pair for which both directions ask is scored once.
         asked = torch.cat([pairs_of(texts_near), pairs_of(images_near).flip(1)])
         asked, places = asked.unique(dim=0, return_inverse=True)
-        regional_tokens = torch.cat(self.regional_tokens)
-        scores = model.score_pairs(regional_tokens, [captions[i] for i in chosen], asked)[places]
+        scores = self.score([captions[i] for i in chosen], asked)[places]
         i2t_scores, t2i_scores = scores.split([texts_near.numel(), images_near.numel()])
-        scale = self.similarity_weight * model.contrastive_head.logit_scale.exp()
+        scale = self.similarity_weight * self.model.contrastive_head.logit_scale.exp()
         ranks = dict(
             i2t=reranked_ranks(
                 relevant_ranks(images, texts, relevant),
@@ -129,6 +118,19 @@ class RerankingTestLoop(TestLoop):
             for direction in ranks
             for k, recall in recalls_from_ranks(ranks[direction], self.topk).items()
         }
+
+    def score(self, texts: list[str], pairs: Tensor) -> Tensor:
+        """Pairs (P,2) of image and text, the same in all processes -> log p(text | image) (P,)."""
+        # Image i is the one at i // P of process i % P: see `gather`.
+        is_own = pairs[:, 0] % get_world_size() == get_rank()
+        own = pairs[is_own]
+        own[:, 0] //= get_world_size()
+        scores = torch.zeros(len(pairs), device=pairs.device)
+        if len(own):
+            with self.autocast():
+                scores[is_own] = self.model.score_pairs(torch.cat(self.regional_tokens), texts, own)
+        all_reduce(scores)
+        return scores
 
 
 def pairs_of(keys: Tensor) -> Tensor:

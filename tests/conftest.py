@@ -1,27 +1,82 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Data that many tests share."""
+"""Data that many tests share, also those of two processes at a time (pytest-xdist)."""
 
+import gc
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+if 'PYTEST_XDIST_WORKER' in os.environ:  # before torch is loaded
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest
 import torch
+from filelock import FileLock
+from in_process import run_in_process
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
+from yapf.yapflib import yapf_api
 
 from mmcoca.models import CoCa
 
 REPOSITORY = Path(__file__).parents[1]
 
 
+def pytest_collection_finish() -> None:
+    """What is imported stays: MMEngine has each data set look through all objects for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope='session', autouse=True)
+def each_text_is_formatted_once() -> Iterator[None]:
+    """MMEngine has yapf format a run's config three times over, half a second with one result."""
+    format_code, formatted = yapf_api.FormatCode, {}
+
+    def remember(text: str, **options) -> tuple[str, bool]:
+        if text not in formatted:
+            formatted[text] = format_code(text, **options)
+        return formatted[text]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', remember)
+        yield
+
+
 @pytest.fixture(scope='session')
 def repository() -> Path:
     """The root of the repository."""
     return REPOSITORY
+
+
+@pytest.fixture(scope='session')
+def run_tool() -> Callable[..., subprocess.CompletedProcess]:
+    """A function that runs a tool, named by its path below tools/, in this process.
+
+    As run_in_process, in the repository unless told otherwise.
+    """
+
+    def run(tool: str, *args: object, cwd=REPOSITORY, env=None) -> subprocess.CompletedProcess:
+        return run_in_process(REPOSITORY / 'tools' / tool, *args, cwd=cwd, env=env)
+
+    return run
+
+
+@contextmanager
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder of this run of pytest; its other process waits for what is made there."""
+    root = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        root = root.parent
+    with FileLock(root / f'{name}.lock'):
+        (root / name).mkdir(exist_ok=True)
+        yield root / name
 
 
 @pytest.fixture(scope='session')
@@ -32,13 +87,12 @@ def emoji_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return data
     if shutil.which('npm') is None:
         pytest.skip('npm is not installed and data/emoji does not exist')
-    data = tmp_path_factory.mktemp('data') / 'emoji'
     converter = REPOSITORY / 'tools' / 'dataset_converters' / 'emoji.py'
-    done = subprocess.run(
-        [sys.executable, converter, '--out', data], capture_output=True, text=True
-    )
+    with shared_folder(tmp_path_factory, 'data') as folder:
+        command = [sys.executable, converter, '--out', folder / 'emoji']  # the second finds it done
+        done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return data
+    return folder / 'emoji'
 
 
 @pytest.fixture(scope='session')
@@ -81,9 +135,15 @@ def drawings(emoji_data: Path) -> list[tuple[Path, str]]:
 @pytest.fixture(scope='session')
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as pip builds it."""
-    folder = tmp_path_factory.mktemp('wheel')
-    source = folder / 'source'
-    source.mkdir()
+    with shared_folder(tmp_path_factory, 'wheel') as folder:
+        if not any(folder.glob('mmcoca-*.whl')):
+            build_wheel(folder, tmp_path_factory.mktemp('source'))
+    (wheel, ) = folder.glob('mmcoca-*.whl')
+    return wheel
+
+
+def build_wheel(folder: Path, source: Path) -> None:
+    """Build in a copy of the repository, where pip leaves files of its own."""
     for name in ('README.md', 'LICENSE', 'setup.cfg', 'pyproject.toml', 'model-index.yml'):
         shutil.copy(REPOSITORY / name, source)
     for name in ('configs', 'projects'):
@@ -91,5 +151,3 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '-w', str(folder), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    (wheel, ) = folder.glob('mmcoca-*.whl')
-    return wheel

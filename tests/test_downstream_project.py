@@ -36,6 +36,8 @@ val_dataloader = dict(
     batch_size=8, num_workers=0, persistent_workers=False, dataset=dict(own, test_mode=True)
 )
 test_dataloader = val_dataloader
+val_evaluator = test_evaluator = _base_.val_evaluator
+val_evaluator[1].meteor = False  # a Java program
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=3e-3))
 param_scheduler = []
 train_cfg = dict(max_iters=60, val_interval=60)
@@ -92,12 +94,16 @@ def test_own_data_set_on_an_inherited_config(python, tmp_path, drawings):
     for path, caption in drawings[:8]:
         (tmp_path / 'drawings' / caption).mkdir(parents=True)
         shutil.copy(path, tmp_path / 'drawings' / caption)
+    # Where this repository is on the path, its modules would come before the wheel's.
+    env = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
     for command in (
-        ['-c', 'import mmcoca; print(mmcoca.__file__)'],
+        ['-c', 'from importlib.util import find_spec; print(find_spec("mmcoca").origin)'],
         ['-m', 'mmcoca.apis.train', 'config.py', '--work-dir', 'run'],
         ['-m', 'mmcoca.apis.test', 'config.py', 'run', '--out', 'm.json', '--out-item', 'metrics'],
     ):
-        done = subprocess.run([python, *command], capture_output=True, text=True, cwd=tmp_path)
+        done = subprocess.run(
+            [python, *command], capture_output=True, text=True, cwd=tmp_path, env=env
+        )
         assert done.returncode == 0, done.stderr
         if command[0] == '-c':
             assert str(python.parents[1]) in done.stdout

@@ -1,5 +1,4 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-import importlib.util
 import json
 import os
 import shutil
@@ -9,18 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from in_process import load_module
 from PIL import Image
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / 'configs' / 'coca' / 'coca_tiny_emoji.py'
-TOOL = REPOSITORY / 'tools' / 'visualization' / 'draw_report.py'
-
-
-def run(tool, *args, **env):
-    command = [sys.executable, '-W', 'ignore', tool, *map(str, args)]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=REPOSITORY, env={**os.environ, **env}
-    )
+TOOL = 'visualization/draw_report.py'
 
 
 @pytest.fixture(scope='module')
@@ -42,21 +35,17 @@ def options(emoji_data):
 
 
 @pytest.fixture(scope='module')
-def work_dir(options, tmp_path_factory):
+def work_dir(run_tool, options, tmp_path_factory):
     """What two iterations of training leave behind."""
     folder = tmp_path_factory.mktemp('work')
-    train = REPOSITORY / 'tools' / 'train.py'
-    done = run(train, CONFIG, '--no-validate', '--work-dir', folder, *options)
+    done = run_tool('train.py', CONFIG, '--no-validate', '--work-dir', folder, *options)
     assert done.returncode == 0, done.stderr[-2000:]
     return folder
 
 
 @pytest.fixture(scope='module')
 def draw_report():
-    spec = importlib.util.spec_from_file_location('draw_report', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(REPOSITORY / 'tools' / TOOL)
 
 
 def write_scalars(work_dir, name, lines):
@@ -65,8 +54,8 @@ def write_scalars(work_dir, name, lines):
     path.write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
 
 
-def test_pictures_of_a_work_directory(work_dir, options):
-    done = run(TOOL, CONFIG, work_dir, *options)
+def test_pictures_of_a_work_directory(run_tool, work_dir, options):
+    done = run_tool(TOOL, CONFIG, work_dir, *options)
     assert done.returncode == 0, done.stderr[-2000:]
     names = {'curves.png', 'predictions.png', 'attention.png'}
     assert {path.name for path in work_dir.glob('*.png')} == names
@@ -78,8 +67,8 @@ def test_pictures_of_a_work_directory(work_dir, options):
         assert len(np.unique(pixels)) > 100, name  # text and curves are antialiased
 
 
-def test_missing_checkpoint_is_one_line(tmp_path):
-    done = run(TOOL, CONFIG, tmp_path / 'none.pth')
+def test_missing_checkpoint_is_one_line(run_tool, tmp_path):
+    done = run_tool(TOOL, CONFIG, tmp_path / 'none.pth')
     assert done.returncode == 1
     (line, ) = done.stderr.splitlines()
     assert line.startswith('error: ') and 'none.pth' in line
@@ -90,7 +79,9 @@ def test_missing_matplotlib_is_one_line(tmp_path):
     # This module stands in front of the installed matplotlib.
     (tmp_path / 'matplotlib.py').write_text('raise ImportError("No module named matplotlib")')
     path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
-    done = run(TOOL, '--help', PYTHONPATH=path)
+    command = [sys.executable, REPOSITORY / 'tools' / TOOL, '--help']
+    env = dict(os.environ, PYTHONPATH=path)
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 1
     (line, ) = done.stderr.splitlines()
     assert 'matplotlib' in line and 'mmcoca[emoji]' in line
@@ -125,12 +116,11 @@ def test_curves_of_a_resumed_run_go_on_from_the_one_before(draw_report, tmp_path
     assert curves['loss'] == [(1, 8.0), (2, 7.0), (3, 6.5), (4, 5.0)]
 
 
-def test_curves_of_a_real_resume(draw_report, work_dir, options, tmp_path):
+def test_curves_of_a_real_resume(run_tool, draw_report, work_dir, options, tmp_path):
     folder = shutil.copytree(work_dir, tmp_path / 'work')
-    train = REPOSITORY / 'tools' / 'train.py'
     (folder / 'last_checkpoint').write_text(str(folder / 'epoch_1.pth'))
     longer = [*options, 'train_cfg.max_epochs=2']
-    done = run(train, CONFIG, '--no-validate', '--resume', '--work-dir', folder, *longer)
+    done = run_tool('train.py', CONFIG, '--no-validate', '--resume', '--work-dir', folder, *longer)
     assert done.returncode == 0, done.stderr[-2000:]
     before, after = (draw_report.read_curves(path)['loss'] for path in (work_dir, folder))
     assert [iteration for iteration, _ in after] == [1, 2, 3, 4]

@@ -1,7 +1,6 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Against open_clip_torch itself: its weights, converted, compute what they compute there."""
 
-import importlib.util
 import pickle
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
+from in_process import load_module
 from mmengine.runner import load_checkpoint
 from safetensors.torch import load_file, save_file
 
@@ -17,16 +17,7 @@ from mmcoca.weights import WeightsError, from_open_clip, to_open_clip
 
 CONVERTERS = Path(__file__).parents[2] / 'tools' / 'model_converters'
 
-
-def load_tool(name):
-    spec = importlib.util.spec_from_file_location(name, CONVERTERS / f'{name}.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool
-
-
-parity = load_tool('open_clip_parity')
-converter = load_tool('open_clip_to_mmcoca')
+parity = load_module(CONVERTERS / 'open_clip_parity.py')
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
 
 
@@ -62,20 +53,19 @@ def test_parity_at_reduced_depth(architecture, dtype):
     assert_parity(*parity.build_pair(architecture, dtype, layers=1), dtype, batches)
 
 
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
-def test_parity_of_the_whole_vit_b_32(dtype):
-    # In float64 a batch of the short and the cut text: it takes four times as long.
-    texts = parity.TEXTS if dtype == torch.float32 else [parity.TEXTS[0], parity.TEXTS[3]]
-    assert_parity(*parity.build_pair('coca_ViT-B-32', dtype), dtype, [texts])
+def test_parity_of_the_whole_vit_b_32():
+    assert_parity(*parity.build_pair('coca_ViT-B-32', torch.float32), torch.float32, [parity.TEXTS])
 
 
 def test_parity_of_the_corrected_cls_mask():
-    theirs, ours = parity.build_pair('coca_ViT-B-32', torch.float64, layers=2)
+    theirs, ours = parity.build_pair('coca_ViT-B-32', torch.float64, layers=1)
     theirs.text.correct_cls_mask = True
     texts = parity.TEXTS
     images = random_images(len(texts), ours)
-    differences = parity.compare(theirs, ours, images, texts)
-    assert differences['text_features'] > 0.01  # the legacy mask is another
+    with torch.no_grad():
+        token_ids = open_clip.get_tokenizer('coca_ViT-B-32')(texts)
+        difference = ours.encode_text(texts) - theirs.encode_text(token_ids)
+    assert difference.abs().max() > 1e-3  # the legacy mask is another
     ours.text.unimodal.is_legacy = False
     differences = parity.compare(theirs, ours, images, texts)
     assert max(differences.values()) <= 1e-8, differences
@@ -128,18 +118,12 @@ def test_wrong_state_dicts_are_named(small_pair):
 
 
 @pytest.fixture
-def convert(monkeypatch, capsys):
-    """The converter's exit status and stderr, run with these arguments."""
+def convert(run_tool):
+    """A function that runs the converter -> its exit status and stderr."""
 
     def run(*args):
-        monkeypatch.setattr(sys, 'argv', ['open_clip_to_mmcoca.py', *map(str, args)])
-        try:
-            converter.main()
-        except SystemExit as exit:
-            if isinstance(exit.code, str):  # what the interpreter would print
-                return 1, exit.code
-            return exit.code, capsys.readouterr().err
-        return 0, capsys.readouterr().err
+        done = run_tool('model_converters/open_clip_to_mmcoca.py', *args)
+        return done.returncode, done.stderr
 
     return run
 
@@ -186,7 +170,7 @@ def test_a_target_that_cannot_be_written_leaves_nothing(small_pair, convert, tmp
         Path(path).write_bytes(b'half')
         raise RuntimeError('no space left')
 
-    monkeypatch.setattr(converter.torch, 'save', fail)
+    monkeypatch.setattr(torch, 'save', fail)
     status, errors = convert(tmp_path / 'model.pt', tmp_path / 'x.pth')
     assert status == 1 and 'x.pth cannot be written: no space left' in errors
     assert {path.name for path in tmp_path.iterdir()} == {'model.pt'}
@@ -235,7 +219,7 @@ def test_files_that_are_no_coca_give_one_line(small_pair, convert, tmp_path):
     ):
         status, errors = convert(*(tmp_path / a if '.' in a else a for a in args))
         assert status == 1 and message in errors
-        assert errors.startswith('error: ') and '\n' not in errors
+        assert errors.startswith('error: ') and errors.count('\n') == 1
         assert not (tmp_path / 'x.pth').exists() and not (tmp_path / 'x.pt').exists()
     assert not (tmp_path / 'executed').exists()
     status, errors = convert(tmp_path / 'ours.pth', tmp_path / 'x.bin')

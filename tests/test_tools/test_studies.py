@@ -2,17 +2,11 @@
 """The study tool from training to the table, on a few drawings."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-REPOSITORY = Path(__file__).parents[2]
-TOOL = REPOSITORY / 'tools' / 'studies' / 'run.py'
 ROWS = ['parallel poolers', '0 queries']
 OPTIONS = [
     '--study',
@@ -34,14 +28,18 @@ OPTIONS = [
 ]
 
 
-def run(folder, *options):
-    """In a folder with the default data, as configs name it."""
-    command = [sys.executable, '-W', 'ignore', TOOL, *OPTIONS, *options]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=os.environ)
+@pytest.fixture(scope='module')
+def run(run_tool):
+    """A function that runs the tool in a folder with the default data, as configs name it."""
+
+    def run(folder, *options):
+        return run_tool('studies/run.py', *OPTIONS, *options, cwd=folder)
+
+    return run
 
 
 @pytest.fixture(scope='module')
-def study(emoji_data, tmp_path_factory):
+def study(run, emoji_data, tmp_path_factory):
     """The folder of a whole study, and what the tool printed."""
     folder = tmp_path_factory.mktemp('study')
     (folder / 'data').mkdir()
@@ -64,7 +62,7 @@ def files_of(folder):
         (['--cfg-options', 'modell.text.dims=8'], "has no 'modell' to set: did you mean 'model'?"),
     ],
 )
-def test_wrong_options_end_it_at_once(options, message, tmp_path):
+def test_wrong_options_end_it_at_once(run, options, message, tmp_path):
     done = run(tmp_path, *options)
     assert done.returncode != 0 and done.stdout == ''
     assert message in done.stderr.splitlines()[-1]
@@ -101,7 +99,7 @@ def test_table_and_picture_have_what_was_measured(study):
     assert min(pixels.shape) > 300 and 0.01 < (pixels < 250).mean() < 0.9
 
 
-def test_started_again_it_repeats_nothing(study):
+def test_started_again_it_repeats_nothing(run, study):
     folder, _ = study
     before = files_of(folder)
     results = (folder / 'docs/studies/ablations.json').read_text()
@@ -111,14 +109,14 @@ def test_started_again_it_repeats_nothing(study):
     assert (folder / 'docs/studies/ablations.json').read_text() == results
 
 
-def test_other_settings_are_refused(study):
+def test_other_settings_are_refused(run, study):
     folder, _ = study
     done = run(folder, 'test_dataloader.dataset.indices=8')
     assert done.returncode == 1
     assert 'ablations holds runs with other settings' in done.stderr
 
 
-def test_a_failing_run_is_one_line(study, tmp_path):
+def test_a_failing_run_is_one_line(run, study, tmp_path):
     """The others go on, and the exit status tells."""
     done = run(tmp_path)  # without data
     assert done.returncode == 1

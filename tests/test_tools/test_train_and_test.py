@@ -15,13 +15,15 @@ REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / 'configs' / 'coca' / 'coca_tiny_emoji.py'
 
 
-def run(tool, *args, check=True):
-    command = [sys.executable, REPOSITORY / 'tools' / tool, *args]
-    done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, cwd=REPOSITORY, env=os.environ
-    )
-    assert not check or done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done
+@pytest.fixture(scope='module')
+def run(run_tool):
+    """A function that runs one of the two tools in this process; a failure fails the test."""
+
+    def run(tool, *args):
+        done = run_tool(tool, *args)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+    return run
 
 
 def scalars(work_dir):
@@ -52,14 +54,14 @@ def options(emoji_data):
 
 
 @pytest.fixture(scope='module')
-def trained(options, tmp_path_factory):
+def trained(run, options, tmp_path_factory):
     """The work directory of the short run."""
     work_dir = tmp_path_factory.mktemp('trained')
     run('train.py', CONFIG, '--work-dir', work_dir, *options)
     return work_dir
 
 
-def test_test_gives_the_figures_of_the_evaluation_in_training(trained, options, tmp_path):
+def test_test_gives_the_figures_of_the_evaluation_in_training(run, trained, options, tmp_path):
     out = tmp_path / 'metrics.json'
     args = ('--work-dir', tmp_path, '--out', out, '--out-item', 'metrics')
     run('test.py', CONFIG, trained, *args, *options)
@@ -73,7 +75,7 @@ def test_test_gives_the_figures_of_the_evaluation_in_training(trained, options, 
         assert in_training[name] == pytest.approx(value, abs=1e-4), name
 
 
-def test_resuming_continues_the_same_curve(trained, options, tmp_path):
+def test_resuming_continues_the_same_curve(run, trained, options, tmp_path):
     resumed = tmp_path / 'resumed'
     args = ('--work-dir', resumed, '--resume', trained / 'epoch_1.pth')
     run('train.py', CONFIG, *args, *options)
@@ -101,14 +103,14 @@ def test_max_epochs_alone_shortens_the_schedule(trained):
     assert rates[-1] < 0.1 * max(rates)
 
 
-def test_the_flexible_runner_trains_too(options, tmp_path):
+def test_the_flexible_runner_trains_too(run, options, tmp_path):
     """MMEngine's other runner, which has its strategy build the optimizer."""
     flexible = ('runner_type=FlexibleRunner', 'train_dataloader.dataset.indices=128')
     run('train.py', CONFIG, '--no-validate', '--work-dir', tmp_path, *options, *flexible)
     assert [line['step'] for line in scalars(tmp_path) if 'loss' in line] == [1, 2, 3, 4]
 
 
-def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
+def test_base_trains_a_step_on_the_cpu(run, emoji_data, tmp_path):
     loader = 'train_dataloader'
     run(
         'train.py',
@@ -207,11 +209,11 @@ def test_base_trains_a_step_on_the_cpu(emoji_data, tmp_path):
         ),
     ],
 )
-def test_mistakes_give_one_line(tool, args, message, options, tmp_path):
+def test_mistakes_give_one_line(run_tool, tool, args, message, options, tmp_path):
     if '--cfg-options' in args:
         start = args.index('--cfg-options')
         args = args[:start] + options + args[start + 1:]
-    done = run(tool, *args, '--work-dir', tmp_path, check=False)
+    done = run_tool(tool, *args, '--work-dir', tmp_path)
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
     assert len(errors) == 1 and message in errors[0]
@@ -230,13 +232,13 @@ def test_mistakes_give_one_line(tool, args, message, options, tmp_path):
         ),
     ],
 )
-def test_usage_errors(tool, args, message):
-    done = run(tool, *args, check=False)
+def test_usage_errors(run_tool, tool, args, message):
+    done = run_tool(tool, *args)
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1] and 'Traceback' not in done.stderr
 
 
-def test_checkpoint_of_something_else_is_an_error(trained, options, tmp_path):
+def test_checkpoint_of_something_else_is_an_error(run_tool, trained, options, tmp_path):
     """Text under a checkpoint's name, and weights of another or of a wider model."""
     (tmp_path / 'text.pth').write_text('epoch 1\n')
     torch.save(dict(state_dict={'a.b': torch.zeros(1)}), tmp_path / 'other.pth')
@@ -249,22 +251,20 @@ def test_checkpoint_of_something_else_is_an_error(trained, options, tmp_path):
         ('other.pth', 'is of another model: it lacks'),
         ('wider.pth', 'is of another model: backbone.ln1.weight is (7,) there, (128,) in'),
     ):
-        done = run(
-            'test.py', CONFIG, tmp_path / name, '--work-dir', tmp_path, *options, check=False
-        )
+        done = run_tool('test.py', CONFIG, tmp_path / name, '--work-dir', tmp_path, *options)
         assert done.returncode == 1
         assert f'{name} {message}' in done.stderr and 'Traceback' not in done.stderr
 
 
-def test_training_from_weights_of_something_else_is_an_error(options, tmp_path):
+def test_training_from_weights_of_something_else_is_an_error(run_tool, options, tmp_path):
     torch.save(dict(state_dict={'visual.proj': torch.zeros(1)}), tmp_path / 'other.pth')
     options = [*options, f'load_from={tmp_path / "other.pth"}']
-    done = run('train.py', CONFIG, '--work-dir', tmp_path, *options, check=False)
+    done = run_tool('train.py', CONFIG, '--work-dir', tmp_path, *options)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert 'other.pth is of another model: none of its 1 tensors' in done.stderr
 
 
-def test_checkpoint_that_would_execute_code_is_refused(tmp_path):
+def test_checkpoint_that_would_execute_code_is_refused(run_tool, tmp_path):
 
     class Payload:
 
@@ -275,7 +275,7 @@ def test_checkpoint_that_would_execute_code_is_refused(tmp_path):
         ('zip.pth', torch.save), ('raw.pth', lambda o, p: p.write_bytes(pickle.dumps(o)))
     ):
         save(dict(state_dict=Payload()), tmp_path / name)
-        done = run('test.py', CONFIG, tmp_path / name, '--work-dir', tmp_path, check=False)
+        done = run_tool('test.py', CONFIG, tmp_path / name, '--work-dir', tmp_path)
         assert done.returncode == 1
         assert f'{name} is refused' in done.stderr and 'Traceback' not in done.stderr
         assert not (tmp_path / 'executed').exists()

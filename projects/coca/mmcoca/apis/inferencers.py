@@ -11,7 +11,8 @@ from mmpretrain import FeatureExtractor, ImageClassificationInferencer
 from mmpretrain.apis.base import InputType, ModelType
 from mmpretrain.structures import DataSample
 
-from mmcoca.models.tasks import class_embeddings, class_names, classify_images
+from mmcoca.labels import class_names
+from mmcoca.models.tasks import class_embeddings, classify_images
 
 from .embeddings import EmbeddingIndex
 

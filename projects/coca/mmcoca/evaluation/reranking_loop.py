@@ -82,7 +82,9 @@ class RerankingTestLoop(TestLoop):
         with torch.autocast(model.data_preprocessor.device.type, enabled=self.fp16):
             data = model.data_preprocessor(data_batch, False)
             global_tokens, regional_tokens = model.pool(data['images'])
-            outputs = model.predict_tokens(global_tokens, regional_tokens, data['data_samples'])
+            outputs = model.predict_pooled_images(
+                global_tokens, regional_tokens, data['data_samples']
+            )
         self.samples += outputs
         self.regional_tokens.append(regional_tokens)
         self.evaluator.process(data_samples=outputs, data_batch=data_batch)

@@ -1,4 +1,6 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import copy
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -289,6 +291,19 @@ def test_weights_of_something_else_are_refused(tiny_model):
         load_state_dict(tiny_model, {'visual.conv1.weight': torch.zeros(1)})
     some = dict(list(tiny_model.state_dict().items())[:3])
     tiny_model.load_state_dict(some, strict=False)
+    tiny_model.load_state_dict({}, strict=False)
+    with pytest.raises(ValueError, match='none of the 1 tensors'):
+        copy.deepcopy(tiny_model).load_state_dict({'visual.conv1.weight': torch.zeros(1)})
+
+
+@pytest.mark.parametrize('load', [torch.nn.Module.load_state_dict, load_state_dict])
+def test_a_model_within_a_module_takes_the_weights_that_there_are(tiny_model, load):
+    scale = tiny_model.contrastive_head.logit_scale
+    whole = torch.nn.ModuleDict(dict(coca=tiny_model, probe=torch.nn.Linear(2, 2)))
+    load(whole, {'probe.bias': torch.ones(2)}, strict=False)
+    assert torch.equal(whole['probe'].bias, torch.ones(2))
+    load(whole, {'coca.contrastive_head.logit_scale': torch.tensor(3.0)}, strict=False)
+    assert scale == 3
 
 
 def test_unknown_mode_and_options(tiny_model, images):

@@ -11,7 +11,8 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from small_tasks import evaluate, load_small, train_small
 
-from mmcoca.models.tasks.answers import answer_scores, most_frequent, read_answers
+from mmcoca.labels import read_answers
+from mmcoca.models.tasks.answers import answer_scores, most_frequent
 
 CONVERTER = 'dataset_converters/vqa_answers.py'
 SUBSETS = ('train2014', 'val2014', 'test2015')

@@ -13,8 +13,8 @@ from mmpretrain.datasets import CIFAR10, CIFAR100
 from small_tasks import evaluate, load_small, pretrain_small
 
 from mmcoca.errors import SettingError
+from mmcoca.labels import class_names, prompt_templates
 from mmcoca.models import ZeroShotCoCa
-from mmcoca.models.tasks import class_names, prompt_templates
 
 
 @pytest.fixture(scope='module')

@@ -17,7 +17,7 @@ from mmcoca.command_line import (
     user_errors,
 )
 from mmcoca.errors import UserError
-from mmcoca.models.tasks.class_names import lines_of
+from mmcoca.labels import lines_of
 from mmcoca.weights import weights_mark
 
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-from mmcoca.models.tasks import class_embeddings, class_names, classify_images
+from mmcoca.labels import class_names
+from mmcoca.models.tasks import class_embeddings, classify_images
 
 from .captioning import CaptionFileError, Description, caption_images, describe_images
 from .embeddings import EmbeddingIndex

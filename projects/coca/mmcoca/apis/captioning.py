@@ -52,10 +52,10 @@ def describe_images(
     global_tokens, regional_tokens = model.neck(image_tokens)
     descriptions = [
         Description(captions)
-        for captions in model.caption_tokens(regional_tokens, GenerationOptions(**options))
+        for captions in model.caption_pooled_images(regional_tokens, GenerationOptions(**options))
     ]
     if with_embedding:
-        for description, feature in zip(descriptions, model.embed_tokens(global_tokens)):
+        for description, feature in zip(descriptions, model.embed_pooled_images(global_tokens)):
             description.embedding = feature
     if with_attention:
         texts = [[caption.text for caption in d.captions] for d in descriptions]

@@ -13,7 +13,8 @@ from mmpretrain.apis.base import BaseInferencer, InputType, ModelType
 from mmpretrain.structures import DataSample
 
 from mmcoca.datasets import LoadImage
-from mmcoca.models.tasks import class_embeddings, class_names, classify_images
+from mmcoca.labels import class_names
+from mmcoca.models.tasks import class_embeddings, classify_images
 
 from .embeddings import EmbeddingIndex
 

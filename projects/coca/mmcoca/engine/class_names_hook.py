@@ -11,7 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmcoca.errors import SettingError
-from mmcoca.models.tasks.class_names import class_names
+from mmcoca.labels import class_names
 from mmcoca.registry import HOOKS
 
 

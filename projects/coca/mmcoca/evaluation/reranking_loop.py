@@ -70,7 +70,7 @@ class RerankingTestLoop(FeatureTestLoop):
         with self.autocast():
             data = self.model.data_preprocessor(data_batch, False)
             global_tokens, regional_tokens = self.model.pool(data['images'])
-            samples = self.model.predict_tokens(
+            samples = self.model.predict_pooled_images(
                 global_tokens, regional_tokens, data['data_samples']
             )
         self.samples += samples

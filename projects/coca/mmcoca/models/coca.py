@@ -14,14 +14,14 @@ from mmcoca.registry import MODELS, TOKENIZER
 from mmcoca.samples import texts_of
 
 from .generation import Caption, GenerationOptions, generate_captions
+from .mmpretrain_protocol import MMPretrainProtocol
 from .pair_scores import score_pairs
-from .parts import build_part, check_parts, freeze
-from .retrieval import image_queries, text_queries
+from .parts import build_part, check_parts, freeze, refuse_other_weights
 from .text import TextBatch
 
 
 @MODELS.register_module()
-class CoCa(BaseModel):
+class CoCa(MMPretrainProtocol, BaseModel):
     """Contrastive Captioner (arXiv 2205.01917, figure 2 and algorithm 1).
 
     Shapes: B batch, N image tokens, Q caption queries, L text tokens, W image width, D text width,
@@ -67,6 +67,7 @@ class CoCa(BaseModel):
             self.captioning_head.weight = self.text.unimodal.token_embedding.weight
         self.frozen = tuple(frozen)
         freeze(self, frozen)
+        self.register_load_state_dict_pre_hook(refuse_other_weights)
         self.train()
 
     def train(self, mode: bool = True) -> CoCa:
@@ -75,17 +76,6 @@ class CoCa(BaseModel):
         for name in self.frozen:
             self.get_submodule(name).eval()
         return self
-
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
-        """Raises ValueError for weights of something else, which MMEngine would pass over."""
-        own = {prefix + name for name in self.state_dict()}
-        if state_dict and not own & set(state_dict):
-            raise ValueError(
-                f'none of the {len(state_dict)} tensors of this checkpoint is one of the '
-                f"{len(own)} of the model; open_clip's become a checkpoint by "
-                'tools/model_converters/open_clip_to_mmcoca.py'
-            )
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(
         self,
@@ -134,9 +124,9 @@ class CoCa(BaseModel):
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Images (B,3,H,W) -> embeddings (B,E), L2-normalised."""
-        return self.embed_tokens(self.pool(images)[0])
+        return self.embed_pooled_images(self.pool(images)[0])
 
-    def embed_tokens(self, global_tokens: Tensor) -> Tensor:
+    def embed_pooled_images(self, global_tokens: Tensor) -> Tensor:
         """Global tokens (B,1,D) -> embeddings (B,E), L2-normalised."""
         return self._require(self.contrastive_head, 'contrastive').embed_image(global_tokens)
 
@@ -144,60 +134,6 @@ class CoCa(BaseModel):
         """Strings -> embeddings (B,E), L2-normalised."""
         head = self._require(self.contrastive_head, 'contrastive')
         return head.embed_text(self.text.unimodal(*self.tokenize(texts))[1])
-
-    def extract_feat(
-        self,
-        inputs: Tensor | None = None,
-        stage: str = 'embedding',
-        *,
-        images: Tensor | None = None,
-        data_samples: Sequence[DataSample] | None = None,
-    ) -> Tensor | tuple[Tensor, ...] | dict[str, Tensor]:
-        """Features, in the two forms that mmpretrain's inferencers ask for.
-
-        `inputs` (B,3,H,W), as FeatureExtractor has them, give the images' features of a stage:
-        'backbone' a tuple with (B,N,W), 'neck' global (B,1,D) and regional (B,Q,D) tokens,
-        'embedding' (B,E).
-
-        `images` and `data_samples`, by name, as the retrieval inferencers have them, give a
-        dictionary: 'image_feat' (B,E) and, where samples have a caption or `text`, 'text_feat'.
-
-        Raises ValueError for another stage.
-        """
-        if inputs is not None:
-            stages = dict(backbone=self.backbone, neck=self.pool, embedding=self.encode_image)
-            if stage not in stages:
-                raise ValueError(f"stage '{stage}' is unknown: use one of {', '.join(stages)}")
-            return stages[stage](inputs)
-        features = {}
-        if images is not None:
-            features['image_feat'] = self.encode_image(images)
-        texts = [text for sample in data_samples or () for text in texts_of(sample)]
-        if texts:
-            features['text_feat'] = self.encode_text(texts)
-        return features
-
-    def predict_all(
-        self,
-        feats: dict[str, Tensor],
-        data_samples: Sequence[DataSample],
-        num_images: int | None = None,
-        num_texts: int | None = None,
-        cal_i2t: bool = True,
-        cal_t2i: bool = True,
-    ) -> tuple[list[DataSample], ...]:
-        """Match 'image_feat' and 'text_feat' (`extract_feat`), as mmpretrain's retrieval asks.
-
-        Returns, for each direction asked for, the queries as data samples with `pred_score`, their
-        cosine similarities to all candidates.
-        """
-        images, texts = feats['image_feat'][:num_images], feats['text_feat'][:num_texts]
-        results = []
-        if cal_i2t:
-            results.append(image_queries(images @ texts.T, data_samples))
-        if cal_t2i:
-            results.append(text_queries(texts @ images.T, data_samples))
-        return tuple(results)
 
     def generate(self, images: Tensor, **options) -> list[str] | list[list[str]]:
         """Captions of images (B,3,H,W), several of each with `num_return_sequences`.
@@ -215,10 +151,10 @@ class CoCa(BaseModel):
 
         Raises ValueError for options that contradict each other or the decoder.
         """
-        return self.caption_tokens(self.pool(images)[1], GenerationOptions(**options))
+        return self.caption_pooled_images(self.pool(images)[1], GenerationOptions(**options))
 
-    def caption_tokens(self, regional_tokens: Tensor,
-                       options: GenerationOptions) -> list[list[Caption]]:
+    def caption_pooled_images(self, regional_tokens: Tensor,
+                              options: GenerationOptions) -> list[list[Caption]]:
         """As `generate_captions`, from regional tokens (B,Q,D)."""
         head = self._require(self.captioning_head, 'captioning')
         return generate_captions(self.text, head, self.tokenizer, regional_tokens, options)
@@ -251,9 +187,9 @@ class CoCa(BaseModel):
         `image_feature` (E,), `text_features` (n,E) of its n captions, `pred_caption`.
         """
         samples = list(data_samples) if data_samples is not None else [DataSample() for _ in images]
-        return self.predict_tokens(*self.pool(images), samples)
+        return self.predict_pooled_images(*self.pool(images), samples)
 
-    def predict_tokens(
+    def predict_pooled_images(
         self, global_tokens: Tensor, regional_tokens: Tensor, samples: list[DataSample]
     ) -> list[DataSample]:
         """As `predict`, from global (B,1,D) and regional (B,Q,D) tokens."""
@@ -267,7 +203,7 @@ class CoCa(BaseModel):
                 for sample, feature in zip(samples, features):
                     sample.set_field(feature, 'text_features')
         if self.captioning_head is not None and self.generation is not None:
-            captions = self.caption_tokens(regional_tokens, self.generation)
+            captions = self.caption_pooled_images(regional_tokens, self.generation)
             for sample, of_image in zip(samples, captions):
                 sample.set_field(of_image[0].text, 'pred_caption')
         return samples

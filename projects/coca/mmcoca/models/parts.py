@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.model import BaseModel
 from mmengine.registry import Registry
+from torch import Tensor
 
 from .generation import check_lengths
 
@@ -88,3 +89,22 @@ def freeze(model: BaseModel, names: Sequence[str]) -> None:
             parts = ', '.join(part for part, _ in model.named_children())
             raise ValueError(f"frozen: no module is named '{name}', as {parts} are")
         modules[name].requires_grad_(False)
+
+
+def refuse_other_weights(
+    model: BaseModel, state_dict: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """A hook before `load_state_dict`: ValueError for a model's weights that are none of its own.
+
+    MMEngine's loading, which is never strict, would pass over them with a warning and leave the
+    model at its random start. A model inside another one takes what there is for it, also nothing.
+    """
+    if prefix or not state_dict:
+        return
+    own = model.state_dict()
+    if not own.keys() & state_dict.keys():
+        raise ValueError(
+            f'none of the {len(state_dict)} tensors of this checkpoint is one of the {len(own)} of '
+            "the model; open_clip's become a checkpoint by "
+            'tools/model_converters/open_clip_to_mmcoca.py'
+        )

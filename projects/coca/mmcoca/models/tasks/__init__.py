@@ -1,6 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .answering import CoCaForVQA
-from .class_names import class_names, prompt_templates
 from .frozen_encoder import FrozenEncoderClassifier
 from .understanding import CoCaForUnderstanding
 from .video_retrieval import CoCaForVideoRetrieval
@@ -13,7 +12,5 @@ __all__ = [
     'FrozenEncoderClassifier',
     'ZeroShotCoCa',
     'class_embeddings',
-    'class_names',
     'classify_images',
-    'prompt_templates',
 ]

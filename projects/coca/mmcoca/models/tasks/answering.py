@@ -13,9 +13,10 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmcoca.errors import SettingError
+from mmcoca.labels import read_answers
 from mmcoca.registry import MODELS
 
-from .answers import answer_scores, most_frequent, read_answers
+from .answers import answer_scores, most_frequent
 from .understanding import CoCaForUnderstanding
 
 
@@ -122,7 +123,7 @@ class CoCaForVQA(CoCaForUnderstanding):
             rows_of_question[question].append(row)
         answers, chances = [''] * len(questions), regional_tokens.new_zeros(len(questions))
         for question, rows in rows_of_question.items():
-            captions = self.caption_tokens(
+            captions = self.caption_pooled_images(
                 regional_tokens[rows], replace(self.generation, prefix=question)
             )
             start = len(self.tokenizer.encode([question])[0])

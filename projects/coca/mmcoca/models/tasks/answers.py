@@ -1,43 +1,12 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""The answers that a question may have, and what each is worth."""
+"""What the answers of a question's annotators make as targets."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
-
-from mmcoca.errors import SettingError
-
-from .class_names import lines_of
-
-
-def read_answers(answers: str | Sequence[str]) -> list[str]:
-    """Answers as they are; or of a file: a JSON list (.json), or an answer a line.
-
-    Raises SettingError for a file that does not exist or holds no such list, and for an answer that
-    occurs twice.
-    """
-    if not isinstance(answers, str):
-        listed = list(answers)
-    elif not Path(answers).is_file():
-        raise SettingError(
-            f"answers '{answers}': there is no such file; tools/dataset_converters/vqa_answers.py "
-            'makes it from the annotations'
-        )
-    elif answers.endswith('.json'):
-        listed = json.loads(Path(answers).read_text('utf-8'))
-    else:
-        listed = lines_of(answers)
-    if not isinstance(listed, list) or not all(isinstance(answer, str) for answer in listed):
-        raise SettingError(f'answers {answers!r} are no list of strings')
-    if len(set(listed)) < len(listed):
-        twice = next(answer for answer in listed if listed.count(answer) > 1)
-        raise SettingError(f"answer '{twice}' is listed twice in {answers!r}")
-    return listed
 
 
 def answer_scores(

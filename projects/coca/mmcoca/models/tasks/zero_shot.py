@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from mmcoca.labels import class_names, prompt_templates
 from mmcoca.registry import MODELS
 
 from ..coca import CoCa
-from .class_names import class_names, prompt_templates
 
 
 @torch.no_grad()

@@ -10,6 +10,8 @@ from mmpretrain.datasets import categories
 
 from mmcoca.errors import SettingError
 
+from .text_files import lines_of
+
 PUBLISHED_CLASSES = dict(
     # The names that OpenAI made for CLIP, in the order of the labels.
     imagenet=categories.IMAGENET_SIMPLE_CATEGORIES,
@@ -90,12 +92,3 @@ def published_templates(name: str) -> list[str]:
             f'{", ".join(published)}'
         )
     return [template('{}') for template in published[name]]
-
-
-def lines_of(path: str) -> list[str]:
-    """The lines of a text file that are not empty. Raises SettingError if it is not UTF-8."""
-    try:
-        lines = Path(path).read_text('utf-8').split('\n')
-    except UnicodeDecodeError as error:
-        raise SettingError(f'{path}: not UTF-8 text (byte {error.start})') from error
-    return [line.strip() for line in lines if line.strip()]

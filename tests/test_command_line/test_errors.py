@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mmcoca.command_line.train import main as train
 
@@ -72,7 +73,7 @@ def config(tiny_config, drawings, tmp_path, monkeypatch):
     (tmp_path / 'own_code.py').write_text(OWN_CODE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, 'own_code', raising=False)
-    cfg = tiny_config.copy()
+    cfg = Config(tiny_config.to_dict())
     cfg.custom_imports = dict(imports=['own_code'])
     cfg.custom_hooks = [dict(type='OwnHook')]
     cfg.train_dataloader = dict(cfg.train_dataloader, batch_size=8, num_workers=0)

@@ -2,10 +2,7 @@
 """The two entry points, run as a user runs them: as programs, on the default data."""
 
 import json
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest

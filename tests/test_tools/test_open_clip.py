@@ -202,18 +202,18 @@ def test_files_that_are_no_coca_give_one_line(small_pair, convert, tmp_path):
         (['unsafe.pt', 'x.pth'], 'unsafe.pt is refused: it holds more than tensors'),
         (['module.pt', 'x.pth'], 'module.pt is refused: it holds more than tensors'),
         (['plain_clip.pt', 'x.pth'], 'a CLIP, without the text_decoder?'),
-        (['numbers.bin', 'x.pth'], 'names that are no strings'),
-        (['text.pt', 'x.pth'], 'text.pt is not a checkpoint: torch has not written it'),
-        (['empty.pt', 'x.pth'], 'empty.pt is not a checkpoint: torch has not written it'),
-        (['misnamed.pt', 'x.pth'], 'misnamed.pt is not a checkpoint but a safetensors file'),
+        (['numbers.bin', 'x.pth'], 'numbers.bin is not a checkpoint of tensors alone: it has 3'),
+        (['text.pt', 'x.pth'], 'text.pt is not a checkpoint: neither torch nor safetensors'),
+        (['empty.pt', 'x.pth'], 'empty.pt is not a checkpoint: neither torch nor safetensors'),
+        (['misnamed.pt', 'x.pth'], 'misnamed.pt is not a CoCa of open_clip'),
         (['folder.pth', 'x.pth'], 'folder.pth holds no last_checkpoint'),
         (['ours.pth', 'folder.pth'], 'folder.pth is a folder, not a file'),
         (['ours.pth', 'ours.pth'], 'ours.pth is SRC: it would be overwritten'),
         (['ours.pth', 'text.pt/x.pth'], 'text.pt'),
         (['clip.pt', 'x.pth'], 'clip.pt is not a CoCa of open_clip: '),
         (['list.bin', 'x.pth'], 'list.bin is not a checkpoint'),
-        (['inner.bin', 'x.pth'], 'inner.bin is not a checkpoint'),
-        (['text.safetensors', 'x.pth'], 'text.safetensors is not a safetensors file'),
+        (['inner.bin', 'x.pth'], 'inner.bin is not a checkpoint: its state_dict is no dictionary'),
+        (['text.safetensors', 'x.pth'], 'text.safetensors is not a checkpoint: neither'),
         (['ours.pth', 'x.pth'], 'ours.pth is a checkpoint of mmcoca: add --reverse'),
         (['--reverse', 'clip.pt', 'x.pt'], 'clip.pt is not a CoCa of mmcoca in the layout of'),
     ):
@@ -223,4 +223,4 @@ def test_files_that_are_no_coca_give_one_line(small_pair, convert, tmp_path):
         assert not (tmp_path / 'x.pth').exists() and not (tmp_path / 'x.pt').exists()
     assert not (tmp_path / 'executed').exists()
     status, errors = convert(tmp_path / 'ours.pth', tmp_path / 'x.bin')
-    assert status == 2 and 'the ending must be one of .pth' in errors
+    assert status == 2 and 'the ending must be one of .safetensors, .pth' in errors

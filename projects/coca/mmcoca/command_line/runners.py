@@ -42,10 +42,10 @@ def build_training(cfg: Config) -> Runner:
     if cfg.get('train_cfg') is None:
         raise UserError(f'{cfg.filename} trains nothing: it is for tools/test.py')
     runner = build_runner(cfg)
-    check_pretrained_parts(runner.model)
     with config_errors(cfg):
         loader = runner.train_loop.dataloader
-        if isinstance(runner, Runner):  # a FlexibleRunner leaves it to its strategy
+        if isinstance(runner, Runner):  # a FlexibleRunner leaves these to its strategy
+            check_pretrained_parts(runner.model)
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     if len(loader) == 0:
         raise UserError(

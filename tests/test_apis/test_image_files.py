@@ -79,12 +79,19 @@ def test_all_that_is_found_can_be_read(tmp_path, drawing):
         assert read_image(path).shape in (size, (96, 96, 3)), path
 
 
-def test_a_pipe_does_not_stop_the_reading(model, tmp_path, drawing):
+def test_what_cannot_be_read_is_told_with_the_reason(model, tmp_path, drawing, caplog):
     drawing.save(tmp_path / 'a.png')
     os.mkfifo(tmp_path / 'pipe.png')
-    paths = [tmp_path / 'a.png', tmp_path / 'pipe.png']
+    drawing.resize((9, 9)).save(tmp_path / 'half.jpg')
+    (tmp_path / 'half.jpg').write_bytes((tmp_path / 'half.jpg').read_bytes()[:200])
+    names = ['a.png', 'pipe.png', 'half.jpg', 'nothing.png']
+    paths = [tmp_path / name for name in names]
     ((read, images, unreadable), ) = load_images(model, paths)
     assert read == paths[:1] and unreadable == paths[1:] and len(images) == 1
+    assert [line.split(' cannot be read: ')[0]
+            for line in caplog.messages] == [f'image {path}' for path in paths[1:]]
+    assert 'pipe.png cannot be read: it is no regular file' in caplog.text
+    assert 'nothing.png cannot be read: No such file or directory' in caplog.text
 
 
 def test_an_opaque_and_a_transparent_drawing_are_one_to_the_model(model, tmp_path, drawing):

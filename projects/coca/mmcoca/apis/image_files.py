@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmcoca.datasets.transforms import is_image_file
+from mmcoca.datasets.transforms import UnreadableImageError, is_image_file
 from mmcoca.errors import MissingFileError
 from mmcoca.models import CoCa
 
@@ -63,7 +63,8 @@ def pipeline_of(dataset: dict) -> list[dict]:
 
 
 class ImageFiles(Dataset):
-    """The files as a pipeline packs them, with their place; None for one that cannot be read."""
+    """The files as a pipeline packs them, with their place; a reason for one that it cannot read.
+    """
 
     def __init__(self, paths: Sequence[Path], pipeline: Sequence[dict]) -> None:
         self.paths = paths
@@ -72,15 +73,18 @@ class ImageFiles(Dataset):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, place: int) -> tuple[int, Tensor | None]:
-        """A place and its image (3,H,W), not yet normalised."""
-        path = self.paths[place]
-        if not Path(path).is_file():  # whatever the pipeline does, reading a pipe would not end
-            return place, None
+    def __getitem__(self, place: int) -> tuple[int, Tensor | str]:
+        """A place and its image (3,H,W), not yet normalised, or why there is none."""
+        path = Path(self.paths[place])
         try:
+            if path.exists() and not path.is_file():
+                # Whatever the pipeline does: reading a pipe would not end.
+                raise UnreadableImageError(f'image {path} cannot be read: it is no regular file')
             return place, self.pipeline(dict(img_path=str(path)))['inputs']
-        except Exception:  # a decoder may raise anything
-            return place, None
+        except UnreadableImageError as error:
+            return place, str(error)
+        except Exception as error:  # a decoder may raise anything
+            return place, f'image {path} cannot be read: {type(error).__name__} {error}'
 
 
 def load_images(
@@ -90,6 +94,8 @@ def load_images(
     num_workers: int = 0,
 ) -> Iterator[tuple[list[Path], Tensor, list[Path]]]:
     """Paths in batches: those that could be read, their images (B,3,H,W), those that could not.
+
+    Why one could not is logged as a warning.
 
     The images are of the model's device and floating type, as its data preprocessor leaves them; B
     may be 0.
@@ -101,10 +107,13 @@ def load_images(
         ImageFiles(paths, pipeline), batch_size, num_workers=num_workers, collate_fn=list
     )
     for items in loader:
-        images = [image for _, image in items if image is not None]
+        images = [image for _, image in items if isinstance(image, Tensor)]
         batch = torch.zeros(0)
         if images:
             batch = model.data_preprocessor(dict(inputs=torch.stack(images)), False)['images']
         batch = batch.to(weights)  # their device and type
-        read = [paths[place] for place, image in items if image is not None]
-        yield read, batch, [paths[place] for place, image in items if image is None]
+        read = [paths[place] for place, image in items if isinstance(image, Tensor)]
+        reasons = {paths[place]: image for place, image in items if isinstance(image, str)}
+        for reason in reasons.values():
+            logger.warning('%s', reason)
+        yield read, batch, list(reasons)

@@ -2,6 +2,7 @@
 """Which checkpoint a training goes on from, and what it says where it cannot."""
 
 import itertools
+import json
 import os
 import shutil
 from pathlib import Path
@@ -147,6 +148,25 @@ def test_it_goes_on_from_the_newest_whole_checkpoint_and_ends_where_nothing_is_l
     said = log_of(work_dir)
     assert f'{work_dir / "epoch_2.pth"} has 2 of 2 epochs (train_cfg.max_epochs): there is' in said
     assert 'Epoch(train)' not in said
+
+
+def test_the_schedule_of_the_config_goes_on_if_asked_for(trained, emoji_data, tmp_path):
+    """At each step as in a training that had run by that config from its start."""
+    changed = [*options(emoji_data), 'train_cfg.max_epochs=4', 'optim_wrapper.optimizer.lr=0.001']
+    args = ('--resume', str(trained / 'epoch_2.pth'), '--resume-schedule', 'config')
+    train(tmp_path / 'whole', changed)
+    train(tmp_path / 'resumed', changed, *args)
+    expected, found = rates(tmp_path / 'whole'), rates(tmp_path / 'resumed')
+    assert list(found) == [5, 6, 7, 8]
+    assert found == pytest.approx({step: expected[step] for step in found})
+    assert 'settings and schedule of the config' in log_of(tmp_path / 'resumed')
+
+
+def rates(work_dir):
+    """The learning rate of each step."""
+    (path, ) = work_dir.glob('*/vis_data/scalars.json')
+    lines = map(json.loads, path.read_text().splitlines())
+    return {line['step']: line['lr'] for line in lines}
 
 
 @pytest.mark.parametrize(

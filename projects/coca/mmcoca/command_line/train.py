@@ -42,6 +42,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='go on from a checkpoint; without a value, from the last in the work directory',
     )
+    parser.add_argument(
+        '--resume-schedule',
+        choices=['checkpoint', 'config'],
+        default='checkpoint',
+        help='whose learning rate and schedule go on (default: those of the checkpoint)'
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
     parser.add_argument(
         '--auto-scale-lr',
@@ -83,15 +89,19 @@ def main(argv: Sequence[str] | None = None) -> None:
                 print_log(f'{cfg.load_from} has {done}: there is nothing left to train', 'current')
                 return
             elif isinstance(runner, Runner):  # a FlexibleRunner builds its parts when it trains
-                schedulers = runner.param_schedulers
-                check_resumable(
-                    cfg.load_from,
-                    runner.model,
-                    runner.optim_wrapper,
-                    len(schedulers) if isinstance(schedulers, list) else None,
-                )
-                print_log(what_is_kept(cfg.load_from, runner.optim_wrapper), 'current')
+                check_resumed(cfg.load_from, runner, args.resume_schedule == 'config')
         runner.train()
+
+
+def check_resumed(path: str, runner: Runner, takes_schedule_of_config: bool) -> None:
+    """Say what of a checkpoint goes on. Raises UserError where it does not fit the runner."""
+    num_schedulers = None
+    if takes_schedule_of_config:
+        runner.register_hook(dict(type='mmcoca.ConfigScheduleHook'))
+    elif isinstance(runner.param_schedulers, list):
+        num_schedulers = len(runner.param_schedulers)
+    check_resumable(path, runner.model, runner.optim_wrapper, num_schedulers)
+    print_log(what_is_kept(path, runner.optim_wrapper, takes_schedule_of_config), 'current')
 
 
 def choose_checkpoint(cfg: Config, resume: str | None) -> None:

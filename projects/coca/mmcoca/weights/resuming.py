@@ -137,18 +137,25 @@ def finished(path: str, train_cfg: Mapping) -> str | None:
     return None
 
 
-def what_is_kept(path: str, optim_wrapper: OptimWrapper) -> str:
+def what_is_kept(
+    path: str, optim_wrapper: OptimWrapper, takes_schedule_of_config: bool = False
+) -> str:
     """What of a checkpoint goes on, where a config could be thought to say otherwise."""
     epoch, iteration = progress_of(path)
     saved = load_safely(path, 'meta').get('optimizer')
     line = f'resuming after epoch {epoch}, iteration {iteration}'
     if saved is None or not isinstance(optim_wrapper, OptimWrapper):
         return f'{line}, without a state of the optimizer'
+    if takes_schedule_of_config:
+        return f'{line}, with the optimizer of the checkpoint; settings and schedule of the config'
     line += ', with the optimizer, its settings and the schedule of the checkpoint'
     for group, other in zip(optim_wrapper.param_groups, saved['param_groups']):
         rate, kept = group.get('initial_lr', group['lr']), other.get('initial_lr', other['lr'])
         if rate != kept:
-            return f'{line}: its learning rate {kept:.4g} is kept, not {rate:.4g} of the config'
+            return (
+                f'{line}: its learning rate {kept:.4g} is kept, not {rate:.4g} of the config, '
+                'which --resume-schedule config would take'
+            )
     return line
 
 

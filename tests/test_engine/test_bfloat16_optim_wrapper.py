@@ -29,6 +29,15 @@ def test_without_bfloat16_it_trains_in_float32(monkeypatch):
         assert layer(torch.ones(2, 8)).dtype == torch.float32
 
 
+def test_a_gpu_that_would_emulate_it_has_none(monkeypatch):
+    """As torch tells of one before Ampere, where a tensor of bfloat16 can be made."""
+    monkeypatch.setattr(
+        torch.cuda, 'is_bf16_supported', lambda including_emulation=True: (including_emulation)
+    )
+    assert not computes_in_bfloat16('cuda')
+    assert not computes_in_bfloat16('mps')
+
+
 def test_training_agrees_with_float32():
     """The same steps in both precisions: bfloat16 rounds to 8 bits, no more."""
     if not computes_in_bfloat16('cpu'):

@@ -6,6 +6,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 
 from mmcoca.evaluation import RetrievalMetric, retrieval_recalls
@@ -131,3 +132,13 @@ def test_two_processes_give_the_figures_of_one(tmp_path):
     queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
     torch.multiprocessing.spawn(evaluate_one_rank, (2, tmp_path / 'store', queue), nprocs=2)
     assert queue.get() == evaluate(RetrievalMetric(), make_samples([2, 1, 5, 1, 3, 2, 2]))
+
+
+def test_recalls_that_no_model_could_miss_are_said_to_be(tmp_path):
+    MMLogger.get_instance(str(tmp_path), log_file=str(tmp_path / 'log'))
+    features = torch.eye(6)
+    metric = RetrievalMetric()
+    metric.process(None, [dict(image_feature=f, text_features=f.roll(1)[None]) for f in features])
+    assert metric.evaluate(6)['i2t/retrieval/Recall@10'] == 100
+    said = (tmp_path / 'log').read_text()
+    assert '6 images and 6 texts: Recall@10 would be 100 whatever the model' in said

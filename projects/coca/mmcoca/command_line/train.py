@@ -4,11 +4,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
 
-from mmcoca.weights import check_some_weights, find_checkpoint
+from mmcoca.weights import (
+    check_resumable,
+    check_some_weights,
+    find_checkpoint,
+    find_resumable,
+    finished,
+    what_is_kept,
+)
 
 from .configs import load_config
 from .errors import user_errors
@@ -30,6 +41,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         const='auto',
         metavar='CHECKPOINT',
         help='go on from a checkpoint; without a value, from the last in the work directory',
+    )
+    parser.add_argument(
+        '--resume-schedule',
+        choices=['checkpoint', 'config'],
+        default='checkpoint',
+        help='whose learning rate and schedule go on (default: those of the checkpoint)'
     )
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate while training')
     parser.add_argument(
@@ -59,16 +76,53 @@ def main(argv: Sequence[str] | None = None) -> None:
                 cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
             else:
                 cfg.optim_wrapper.type = 'mmcoca.BFloat16OptimWrapper'
-        if args.resume is not None:
-            cfg.resume = True
-            cfg.load_from = None if args.resume == 'auto' else find_checkpoint(args.resume)
-        elif cfg.get('load_from') and '://' not in cfg.load_from:
-            cfg.load_from = find_checkpoint(cfg.load_from)
+        choose_checkpoint(cfg, args.resume)
         if args.auto_scale_lr:
             cfg.auto_scale_lr.enable = True
         if args.no_persistent_workers:
             cfg.train_dataloader.persistent_workers = False
         runner = build_training(cfg)
-        if cfg.get('load_from') and '://' not in cfg.load_from:
-            check_some_weights(cfg.load_from, runner.model)
+        if os.path.isfile(cfg.get('load_from') or ''):
+            if not cfg.get('resume'):
+                check_some_weights(cfg.load_from, runner.model)
+            elif done := finished(cfg.load_from, cfg.train_cfg):
+                print_log(f'{cfg.load_from} has {done}: there is nothing left to train', 'current')
+                return
+            elif isinstance(runner, Runner):  # a FlexibleRunner builds its parts when it trains
+                check_resumed(cfg.load_from, runner, args.resume_schedule == 'config')
         runner.train()
+
+
+def check_resumed(path: str, runner: Runner, takes_schedule_of_config: bool) -> None:
+    """Say what of a checkpoint goes on. Raises UserError where it does not fit the runner."""
+    num_schedulers = None
+    if takes_schedule_of_config:
+        runner.register_hook(dict(type='mmcoca.ConfigScheduleHook'))
+    elif isinstance(runner.param_schedulers, list):
+        num_schedulers = len(runner.param_schedulers)
+    check_resumable(path, runner.model, runner.optim_wrapper, num_schedulers)
+    print_log(what_is_kept(path, runner.optim_wrapper, takes_schedule_of_config), 'current')
+
+
+def choose_checkpoint(cfg: Config, resume: str | None) -> None:
+    """Set which file is resumed or loaded from, as --resume and the config say.
+
+    Raises UserError for one that cannot be read.
+    """
+    if resume is None and cfg.get('resume') and not cfg.get('load_from'):
+        resume = 'auto'
+    if resume is None:
+        found = None
+    elif resume == 'auto':
+        found = find_resumable(cfg.work_dir)
+        cfg.resume = found is not None
+        if found is None:
+            print_log(f'there is no checkpoint in {cfg.work_dir} yet: starting anew', 'current')
+    else:
+        found = find_resumable(resume) if os.path.isdir(resume) else None
+        found = found or find_checkpoint(resume)
+        cfg.resume = True
+    if found is not None:
+        cfg.load_from = found
+    elif cfg.get('load_from') and '://' not in cfg.load_from:
+        cfg.load_from = find_checkpoint(cfg.load_from)

@@ -3,6 +3,7 @@ from .adafactor import Adafactor
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .checkpoint_hook import CheckpointHook
 from .class_names_hook import ClassNamesHook
+from .config_schedule_hook import ConfigScheduleHook
 from .finite_loss_hook import FiniteLossHook
 from .muon import Muon, MuonConstructor
 from .throughput_hook import ThroughputHook
@@ -13,6 +14,7 @@ __all__ = [
     'BFloat16OptimWrapper',
     'CheckpointHook',
     'ClassNamesHook',
+    'ConfigScheduleHook',
     'FiniteLossHook',
     'Muon',
     'MuonConstructor',

@@ -18,7 +18,7 @@ def computes_in_bfloat16(device_type: str) -> bool:
     """Whether the device has instructions for bfloat16, so that it gains by them."""
     if device_type == 'cpu':
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return device_type == 'cuda' and torch.cuda.is_bf16_supported()
+    return device_type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 @OPTIM_WRAPPERS.register_module()

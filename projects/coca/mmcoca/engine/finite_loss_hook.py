@@ -191,6 +191,7 @@ def advice(runner: Runner) -> str:
     checkpoint = runner.message_hub.get_info('last_ckpt')
     kept = f'The last checkpoint is {checkpoint}' if checkpoint else 'There is no checkpoint yet'
     return (
-        f'{kept}: lower optim_wrapper.optimizer.lr, clip gradients (optim_wrapper.clip_grad), or '
-        'allow some such steps to be skipped (default_hooks.finite_loss.max_skipped)'
+        f'{kept}: lower optim_wrapper.optimizer.lr (a resume takes it with --resume-schedule '
+        'config), clip gradients (optim_wrapper.clip_grad), or allow some such steps to be skipped '
+        '(default_hooks.finite_loss.max_skipped)'
     )

@@ -1,6 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Evaluation: recall and caption scores as plain functions, and thin metrics over them."""
 
+from .caption_characters import tokenize_characters
 from .caption_metric import CaptionMetric
 from .caption_scores import caption_scores, exact_match
 from .knn import knn_scores
@@ -24,4 +25,5 @@ __all__ = [
     'reranked_ranks',
     'retrieval_recalls',
     'tokenize_captions',
+    'tokenize_characters',
 ]

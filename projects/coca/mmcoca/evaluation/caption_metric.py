@@ -2,17 +2,20 @@
 """Captioning scores as an MMEngine metric."""
 
 import json
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 
 from mmcoca.registry import METRICS
 from mmcoca.samples import texts_of
 
-from .caption_scores import caption_scores
+from .caption_characters import has_no_spaces
+from .caption_scores import TOKENIZERS, caption_scores
 
 
 @METRICS.register_module()
@@ -26,6 +29,8 @@ class CaptionMetric(BaseMetric):
         meteor: Add `caption/METEOR`, which starts a Java program; 'auto' means where there is one.
         save_path: Write the predictions there as COCO results, `[{"image_id": …, "caption": …}]`;
             each data sample then needs an `image_id`.
+        tokenizer: 'ptb', the usual one, or 'characters', for languages that put no spaces between
+            words, such as Chinese, Japanese or Thai.
         collect_device: As in `BaseMetric`.
         prefix: Replaces 'caption' in the keys.
         collect_dir: As in `BaseMetric`.
@@ -37,6 +42,7 @@ class CaptionMetric(BaseMetric):
         self,
         meteor: bool | Literal['auto'] = False,
         save_path: str | None = None,
+        tokenizer: Literal['ptb', 'characters'] = 'ptb',
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
@@ -46,6 +52,11 @@ class CaptionMetric(BaseMetric):
             raise ValueError(f"meteor must be True, False or 'auto', but is {meteor!r}")
         self.meteor = shutil.which('java') is not None if meteor == 'auto' else meteor
         self.save_path = save_path
+        if tokenizer not in TOKENIZERS:
+            raise ValueError(
+                f'tokenizer must be one of {", ".join(TOKENIZERS)}, but is {tokenizer!r}'
+            )
+        self.tokenizer = tokenizer
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Store one entry per data sample, as gathering over processes requires.
@@ -80,6 +91,21 @@ class CaptionMetric(BaseMetric):
                 for result in results
             ]
             path.write_text(json.dumps(entries, ensure_ascii=False), encoding='utf-8')
-        return caption_scores(
-            predictions, [result['references'] for result in results], meteor=self.meteor
-        )
+        references = [result['references'] for result in results]
+        for line in self.reservations(references):
+            print_log(line, 'current', logging.WARNING)
+        return caption_scores(predictions, references, self.meteor, self.tokenizer)
+
+    def reservations(self, references: list[list[str]]) -> Iterator[str]:
+        """Why the scores would mean little."""
+        if len(references) == 1:
+            yield (
+                f'{self.prefix}/CIDEr is 0 for any caption of a single image: it weighs words by '
+                'their rarity among the images'
+            )
+        texts = [text for of_image in references for text in of_image]
+        if self.tokenizer == 'ptb' and 2 * sum(map(has_no_spaces, texts)) > len(texts):
+            yield (
+                'most reference captions have no spaces between words, so that a sentence counts '
+                f"as one word in all of {self.prefix}: set tokenizer='characters' of CaptionMetric"
+            )

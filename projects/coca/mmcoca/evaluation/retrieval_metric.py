@@ -1,10 +1,12 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Image-text retrieval recall as an MMEngine metric."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmcoca.errors import SettingError
@@ -103,6 +105,14 @@ class RetrievalMetric(BaseMetric):
             [len(result['text_features']) for result in results], captions
         )
         texts = texts[chosen]
+        trivial = [str(k) for k in self.topk if k >= min(len(images), len(texts))]
+        if trivial:
+            print_log(
+                f'{len(images)} images and {len(texts)} texts: Recall@{", @".join(trivial)} would '
+                'be 100 whatever the model',
+                'current',
+                logging.WARNING,
+            )
         ranks = dict(
             i2t=relevant_ranks(images, texts, relevant),
             t2i=relevant_ranks(texts, images, relevant.flip(1)),

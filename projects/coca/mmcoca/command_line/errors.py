@@ -29,8 +29,10 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     keep_freed_memory()
     try:
         yield
+        sys.stdout.flush()  # here, where a reader that has gone is no error
     except BrokenPipeError:  # the reader of the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit()
     except (UserError, OSError, AnnotationError, SettingError) as error:
         sys.exit(f'error: {error}')
     except (UnreadableImageError, UnreadableVideoError) as error:

@@ -3,6 +3,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import pytest
@@ -14,8 +17,14 @@ from small_tasks import evaluate, load_small, train_small
 from mmcoca.labels import read_answers
 from mmcoca.models.tasks.answers import answer_scores, most_frequent
 
-CONVERTER = 'dataset_converters/vqa_answers.py'
+CONVERTER = Path(__file__).parents[2] / 'tools' / 'dataset_converters' / 'vqa_answers.py'
 SUBSETS = ('train2014', 'val2014', 'test2015')
+
+
+def list_answers(*arguments):
+    """Run the tool that lists answers."""
+    command = [sys.executable, CONVERTER, *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def questions_about(drawings):
@@ -73,14 +82,13 @@ def load_small_vqa(name, folder, **options):
 
 
 @pytest.fixture(scope='module')
-def trained(run_tool, drawings, emoji_data, tmp_path_factory):
+def trained(drawings, emoji_data, tmp_path_factory):
     """A folder with data and a small model that learned them -> folder, checkpoint."""
     folder = tmp_path_factory.mktemp('vqa')
     shutil.copy(emoji_data / 'tokenizer.json', folder)
     write_vqa(folder / 'coco', drawings[:8])
     annotations = folder / 'coco' / 'annotations'
-    done = run_tool(
-        CONVERTER,
+    done = list_answers(
         annotations / 'v2_mscoco_train2014_annotations.json',
         *('--out', annotations / 'vqav2_answers.txt'),
         *('--min-count', '1'),
@@ -245,7 +253,7 @@ def test_answers_of_files(tmp_path, model):
         model.answer_labels
 
 
-def test_list_of_answers(run_tool, tmp_path):
+def test_list_of_answers(tmp_path):
     """The default keeps answers of 9 questions; order by frequency, then alphabet; none blank."""
     counts = dict(yes=12, zebra=9, cat=9, rare=8)
     answers = [answer for answer, count in counts.items() for _ in range(count)] + [''] * 10
@@ -254,10 +262,10 @@ def test_list_of_answers(run_tool, tmp_path):
         rows = [dict(question_id=i, multiple_choice_answer=a) for i, a in enumerate(part)]
         (tmp_path / f'{name}.json').write_text(json.dumps(dict(annotations=rows)))
     out = tmp_path / 'answers.txt'
-    done = run_tool(CONVERTER, tmp_path / 'train.json', tmp_path / 'val.json', '--out', out)
+    done = list_answers(tmp_path / 'train.json', tmp_path / 'val.json', '--out', out)
     assert done.returncode == 0 and out.read_text() == 'yes\ncat\nzebra\n'
     assert '3 answers of 30 of 48 questions' in done.stdout
     (tmp_path / 'questions.json').write_text('{"questions": []}')
-    done = run_tool(CONVERTER, tmp_path / 'questions.json', '--out', out)
+    done = list_answers(tmp_path / 'questions.json', '--out', out)
     assert done.returncode == 1 and 'questions.json: not the annotations' in done.stderr
     assert done.stderr.count('\n') == 1

@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""The two entry points, run as a user runs them: as programs, on the default data."""
+"""The two entry points, with a user's options, on the default data."""
 
 import json
 import pickle
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
+from mmpretrain.registry import HOOKS
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = REPOSITORY / 'configs' / 'coca' / 'coca_tiny_emoji.py'
@@ -105,6 +107,86 @@ def test_the_flexible_runner_trains_too(run, options, tmp_path):
     flexible = ('runner_type=FlexibleRunner', 'train_dataloader.dataset.indices=128')
     run('train.py', CONFIG, '--no-validate', '--work-dir', tmp_path, *options, *flexible)
     assert [line['step'] for line in scalars(tmp_path) if 'loss' in line] == [1, 2, 3, 4]
+
+
+@HOOKS.register_module()
+class PrecisionHook(Hook):
+    """Notes in which precision the encoder's first product comes out."""
+
+    noted: set[torch.dtype] = set()
+
+    def before_run(self, runner):
+        self.noted.clear()
+        layer = runner.model.backbone.layers[0].attn.qkv
+        layer.register_forward_hook(lambda layer, args, product: self.noted.add(product.dtype))
+
+
+@pytest.fixture
+def config(tmp_path):
+    """The config with the hook, outside of work directories, which get a copy."""
+    path = tmp_path / 'config.py'
+    path.write_text(f'_base_ = {str(CONFIG)!r}\ncustom_hooks = [dict(type="PrecisionHook")]\n')
+    return path
+
+
+FOUR_STEPS = ['train_dataloader.dataset.indices=128', 'default_hooks.checkpoint.interval=2']
+ON_CPU = pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU has float16, scaled')
+
+
+@ON_CPU
+@pytest.mark.parametrize(
+    'amp, has_bfloat16, precision',
+    [
+        (['--amp'], True, torch.bfloat16),
+        (['--amp'], False, torch.float32),
+        ([], True, torch.float32),
+    ],
+)
+def test_training_with_amp(
+    amp, has_bfloat16, precision, run, options, config, tmp_path, monkeypatch
+):
+    """In bfloat16 where the processor has it, else in float32, which it says; weights stay."""
+    for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported'):
+        monkeypatch.setattr(torch.cpu, name, lambda: has_bfloat16)
+    plain = 'optim_wrapper.type=OptimWrapper'  # the config's own is in bfloat16 as it is
+    args = ['--no-validate', '--work-dir', tmp_path / 'run', *options, *FOUR_STEPS, plain]
+    run('train.py', config, *amp, *args)
+    assert PrecisionHook.noted == {precision}
+    (log, ) = tmp_path.glob('run/*/*.log')
+    assert ('no bfloat16: training in float32' in log.read_text()) != has_bfloat16
+    assert [line['step'] for line in scalars(tmp_path / 'run') if 'loss' in line] == [1, 2, 3, 4]
+    weights = torch.load(tmp_path / 'run' / 'epoch_2.pth', weights_only=False)['state_dict']
+    floats = [tensor for tensor in weights.values() if tensor.is_floating_point()]
+    assert {tensor.dtype for tensor in floats} == {torch.float32}
+
+
+@ON_CPU
+def test_testing_with_amp(run, options, config, trained, tmp_path):
+    """Almost the same figures, in bfloat16."""
+    metrics = []
+    for amp, precision in (([], torch.float32), (['--amp'], torch.bfloat16)):
+        out = tmp_path / 'metrics.json'
+        args = ('--work-dir', tmp_path / 'run', '--out', out, '--out-item', 'metrics')
+        run('test.py', config, trained, *amp, *args, *options)
+        assert PrecisionHook.noted == {precision}
+        metrics.append(json.loads(out.read_text()))
+    for name, value in metrics[1].items():
+        if 'Recall' in name:
+            assert metrics[0][name] == pytest.approx(value, abs=3), name
+
+
+def test_auto_scale_lr(run, options, tmp_path):
+    """Rates of the base batch size, 256, become those of the batch size, 64."""
+    rates = {}
+    for name, args in dict(plain=[], scaled=['--auto-scale-lr']).items():
+        work_dir = tmp_path / name
+        run(
+            'train.py', CONFIG, *args, '--no-validate', '--work-dir', work_dir, *options,
+            *FOUR_STEPS
+        )
+        rates[name] = [line['lr'] for line in scalars(work_dir) if 'lr' in line]
+    assert len(rates['plain']) == 4 and len(set(rates['plain'])) > 1
+    assert rates['scaled'] == pytest.approx([rate / 4 for rate in rates['plain']])
 
 
 def test_base_trains_a_step_on_the_cpu(run, emoji_data, tmp_path):

@@ -38,6 +38,7 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     keep_freed_memory()
     try:
         yield
+        sys.stdout.flush()  # here, where a reader that has gone is no error
     except (*MISTAKES, *UNREADABLE) as error:
         if isinstance(error, UNREADABLE) and arose_in_own_code(error):
             raise
@@ -47,10 +48,10 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
             raise
         if isinstance(error, BrokenPipeError):  # the reader of the output has gone, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        elif error.filename is None:
+            sys.exit()
+        if error.filename is None:
             raise
-        else:
-            sys.exit(f'error: {error.filename}: {error.strerror}')
+        sys.exit(f'error: {error.filename}: {error.strerror}')
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         sys.exit(130)

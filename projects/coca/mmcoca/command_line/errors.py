@@ -42,7 +42,7 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
     except (*MISTAKES, *UNREADABLE) as error:
         if isinstance(error, UNREADABLE) and arose_in_own_code(error):
             raise
-        sys.exit(f'error: {last_line(error)}')
+        sys.exit(f'error: {one_line(error)}')
     except OSError as error:
         if arose_in_own_code(error):
             raise
@@ -57,10 +57,13 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         sys.exit(130)
 
 
-def last_line(error: Exception) -> str:
-    """The message of an error; torch puts the traceback of a loading worker before it."""
-    line = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-    return line.removeprefix(f'{type(error).__module__}.{type(error).__name__}: ')
+def one_line(error: Exception) -> str:
+    """The message of an error, without the traceback that torch puts before a loading worker's."""
+    text = str(error).strip()
+    if 'Original Traceback' in text:
+        text = text.splitlines()[-1].removeprefix(f'{type(error).__module__}.')
+        text = text.removeprefix(f'{type(error).__qualname__}: ')
+    return ' '.join(text.split())
 
 
 @contextmanager

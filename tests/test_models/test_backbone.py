@@ -115,3 +115,50 @@ def test_position_embeddings_are_interpolated_on_load(images):
         torch.testing.assert_close(large.patch_embed.state_dict(), small.patch_embed.state_dict())
         tokens = large(F.interpolate(images, size=(64, 64)))[-1]
         assert tokens.shape == (5, 64 + extra, 32)
+
+
+@pytest.mark.parametrize('frozen_stages', [0, 1, 3])
+def test_frozen_stages_freeze_a_stem_and_the_norms_of_queries_too(images, frozen_stages):
+    """Two steps with everything on that differs in training: what is frozen is and gives the same.
+    """
+    model = build(
+        True,
+        frozen_stages=frozen_stages,
+        stem=dict(type='mmcoca.ConvStem', channels=(8, 16), strides=(2, 2, 2)),
+        attention_cfg=dict(qk_norm=True),
+        with_cls_token=True,
+        pre_norm=True,
+        drop_rate=0.5,
+        drop_path_rate=0.5,
+        patch_dropout=0.5,
+        out_type='avg_featmap',
+    )
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    head = torch.nn.Linear(32, 1)
+    optimizer = torch.optim.SGD([*model.parameters(), *head.parameters()], lr=1.0)
+    for _ in range(2):
+        head(model.train()(images)[-1]).square().sum().backward()
+        optimizer.step()
+    frozen = [f'layers.{i}.' for i in range(frozen_stages)]
+    frozen += ['patch_embed.', 'pos_embed', 'cls_token', 'pre_norm.'] if frozen_stages else []
+    frozen += ['ln1.', 'ln2.'] if frozen_stages == 3 else []
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name]) == name.startswith(tuple(frozen)), name
+    is_repeatable = torch.equal(model(images)[-1], model(images)[-1])
+    assert is_repeatable == (frozen_stages == 3)
+
+
+def test_sines_and_cosines_with_an_init_cfg(tmp_path):
+    """They stand beside an `init_cfg` for layers, and give way to the weights that one loads."""
+    waves = build(pos_embed_init='sincos').pos_embed
+    bias = dict(type='Constant', layer='Linear', val=0.5)
+    model = build(pos_embed_init='sincos', init_cfg=bias)
+    assert torch.equal(model.pos_embed, waves) and (model.layers[0].attn.qkv.weight == 0.5).all()
+    other = build()
+    torch.save(other.state_dict(), tmp_path / 'other.pth')
+    load = dict(type='Pretrained', checkpoint=str(tmp_path / 'other.pth'))
+    for init_cfg in (load, [bias, load]):
+        for start in ('normal', 'sincos'):
+            model = build(pos_embed_init=start, init_cfg=init_cfg)
+            for name, parameter in model.named_parameters():
+                assert torch.equal(parameter, other.get_parameter(name)), name

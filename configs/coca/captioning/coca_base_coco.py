@@ -4,12 +4,9 @@
 # test}.json in the form of BLIP, which mmpretrain's COCOCaption reads.
 _base_ = '../coca_base_finetune.py'
 
-# The contrastive head waits, so that the fine-tuned model can still be asked for embeddings:
-# coca_base_coco_contrastive.py keeps them good.
-model = dict(
-    contrastive_head=dict(loss=dict(loss_weight=0.0)),
-    frozen=['contrastive_head'],
-)
+# What serves the contrastive loss alone waits unchanged, so that the fine-tuned model can still be
+# asked for embeddings: coca_base_coco_contrastive.py keeps them good.
+model = dict(contrastive_head=dict(loss=dict(loss_weight=0.0)))
 coco = dict(_delete_=True, type='COCOCaption', data_root='data/coco')
 train_dataloader = dict(
     batch_size=128,

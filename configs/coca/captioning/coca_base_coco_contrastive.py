@@ -2,4 +2,4 @@
 # retrieval survive the fine-tuning (not in the paper; the loss weights are its pretraining's).
 _base_ = 'coca_base_coco.py'
 
-model = dict(contrastive_head=dict(loss=dict(loss_weight=1.0)), frozen=[])
+model = dict(contrastive_head=dict(loss=dict(loss_weight=1.0)))

@@ -22,7 +22,6 @@ model = dict(
     captioning_head=None,
     generation=None,
 )
-find_unused_parameters = True  # several processes: nothing contrastive is trained
 
 pipeline = [
     dict(

@@ -9,5 +9,3 @@ val_dataloader = dict(dataset=dict(ann_file='annotations/val_dev.json'))
 test_dataloader = val_dataloader
 val_evaluator = _base_.val_evaluator[1:]  # captions
 test_evaluator = val_evaluator
-# The contrastive query and [CLS] have no loss, which distributed training must know.
-find_unused_parameters = True

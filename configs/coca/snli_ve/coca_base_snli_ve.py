@@ -20,7 +20,6 @@ model = dict(
     captioning_head=None,
     generation=None,
 )
-find_unused_parameters = True  # several processes: nothing contrastive is trained
 
 pack = dict(type='PackInputs', algorithm_keys=['text'], meta_keys=['image_id', 'img_path'])
 rand_augment = dict(

@@ -23,7 +23,6 @@ model = dict(
         loss=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=num_answers),
     ),
 )
-find_unused_parameters = True  # several processes: nothing contrastive is trained
 
 pack = dict(
     type='PackInputs',

@@ -16,7 +16,15 @@ from mmcoca.samples import texts_of
 from .generation import Caption, GenerationOptions, generate_captions
 from .mmpretrain_protocol import MMPretrainProtocol
 from .pair_scores import score_pairs
-from .parts import build_part, check_parts, freeze, refuse_other_weights
+from .parts import (
+    build_part,
+    check_parts,
+    freeze,
+    is_trained,
+    keep_in_evaluation,
+    parts_of_loss,
+    refuse_other_weights,
+)
 from .text import TextBatch
 
 
@@ -36,7 +44,9 @@ class CoCa(MMPretrainProtocol, BaseModel):
         captioning_head: Left out: a dual encoder.
         generation: Options of `generate` with which mode 'predict' captions images; None: mode
             'predict' writes no captions.
-        frozen: Parts that do not learn, by name, such as 'backbone' or 'text.unimodal'.
+        frozen: Modules and parameters that do not learn, by name, such as 'backbone' or
+            'text.unimodal.position_embedding'. What serves only a head that is left out, or whose
+            loss has the weight 0, does not learn either; that loss is not computed.
 
     Raises ValueError when the parts contradict each other.
     """
@@ -65,17 +75,25 @@ class CoCa(MMPretrainProtocol, BaseModel):
         check_parts(self)
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:
             self.captioning_head.weight = self.text.unimodal.token_embedding.weight
-        self.frozen = tuple(frozen)
         freeze(self, frozen)
+        untrained = self.untrained_parts()
+        freeze(self, untrained)
+        self.frozen = (*frozen, *untrained)
         self.register_load_state_dict_pre_hook(refuse_other_weights)
         self.train()
 
     def train(self, mode: bool = True) -> CoCa:
         """As in any module, but that frozen parts stay in evaluation mode."""
         super().train(mode)
-        for name in self.frozen:
-            self.get_submodule(name).eval()
+        keep_in_evaluation(self, self.frozen)
         return self
+
+    def untrained_parts(self) -> list[str]:
+        """Names of the modules and parameters that no loss of this model trains."""
+        return [
+            name for loss in ('contrastive', 'captioning')
+            if not is_trained(getattr(self, f'{loss}_head')) for name in parts_of_loss(self, loss)
+        ]
 
     def forward(
         self,
@@ -97,21 +115,26 @@ class CoCa(MMPretrainProtocol, BaseModel):
         raise ValueError(f"mode '{mode}' is unknown: use 'loss', 'predict' or 'tensor'")
 
     def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
-        """Both losses from one pass over images (B,3,H,W) and each sample's `gt_caption`."""
+        """Both losses from one pass over images (B,3,H,W) and each sample's `gt_caption`.
+
+        Raises ValueError if neither has a weight.
+        """
         texts = self.tokenize([sample.gt_caption for sample in data_samples])
         global_tokens, regional_tokens = self.pool(images)
         token_states, text_features = self.text.unimodal(*texts)
         losses = {}
-        if self.contrastive_head is not None:
+        if is_trained(self.contrastive_head):
             losses |= self.contrastive_head.loss(
                 self.contrastive_head.embed_image(global_tokens),
                 self.contrastive_head.embed_text(text_features),
                 texts.token_ids,
             )
-        if self.captioning_head is not None:
+        if is_trained(self.captioning_head):
             # The last token of the longest text has nothing to predict.
             states = self.text.multimodal(token_states[:, :-1], regional_tokens, texts.lengths - 1)
             losses |= self.captioning_head.loss(states, *texts)
+        if not losses:
+            raise ValueError('neither loss of this model has a weight (loss_weight)')
         return losses
 
     def pool(self, images: Tensor) -> tuple[Tensor, Tensor]:

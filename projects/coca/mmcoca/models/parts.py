@@ -77,18 +77,52 @@ def check_parts(model: BaseModel) -> None:
 
 
 def freeze(model: BaseModel, names: Sequence[str]) -> None:
-    """Keep the parameters of these modules from learning.
+    """Keep these parameters, and those of these modules, from learning.
 
-    Raises ValueError for a name of none, and for one name in place of a list.
+    Raises ValueError for a name of neither, and for one name in place of a list.
     """
     if isinstance(names, str):
         raise ValueError(f'frozen is a list of parts: [{names!r}]')
+    parts = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_modules())
+    for name in names:
+        if not name or name not in parts:
+            children = ', '.join(child for child, _ in model.named_children())
+            raise ValueError(f"frozen: no module or parameter is named '{name}', as {children} are")
+        parts[name].requires_grad_(False)
+
+
+def keep_in_evaluation(model: BaseModel, names: Sequence[str]) -> None:
+    """Set the modules among these parts to evaluation mode."""
     modules = dict(model.named_modules())
     for name in names:
-        if not name or name not in modules:
-            parts = ', '.join(part for part, _ in model.named_children())
-            raise ValueError(f"frozen: no module is named '{name}', as {parts} are")
-        modules[name].requires_grad_(False)
+        if name in modules:
+            modules[name].eval()
+
+
+def is_trained(head: BaseModel | None) -> bool:
+    """Whether there is a head whose loss has a weight (`loss_weight`)."""
+    return head is not None and getattr(head.loss_module, 'loss_weight', 1.0) != 0
+
+
+def parts_of_loss(model: BaseModel, loss: str) -> list[str]:
+    """Names of the modules and parameters that serve the 'contrastive' or 'captioning' loss alone.
+
+    What neck and text decoder say of themselves (`contrastive_parts`, `captioning_parts`), and the
+    head.
+    """
+    names = [
+        f'{part}.{name}' for part in ('neck', 'text')
+        for name in getattr(getattr(model, part), f'{loss}_parts', ())
+    ]
+    return names + head_of_loss(model, loss)
+
+
+def head_of_loss(model: BaseModel, loss: str) -> list[str]:
+    """The name of the loss's head, if there is one that shares no parameter with the text decoder.
+    """
+    head = getattr(model, f'{loss}_head')
+    is_shared = getattr(head, 'tie_embeddings', False)
+    return [] if head is None or is_shared else [f'{loss}_head']
 
 
 def refuse_other_weights(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import torch
+from mmengine.model import PretrainedInit
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import build_2d_sincos_position_embedding
 from torch import Tensor, nn
@@ -35,13 +36,14 @@ class CoCaViT(VisionTransformer):
         arch, img_size, patch_size, out_type, with_cls_token: As in VisionTransformer.
         pos_embed_init: How the learned position embeddings start: 'normal' (deviation 0.02) or
             'sincos', for short training: sines and cosines of the patch's row and column, as large
-            as the patch embeddings themselves.
+            as the patch embeddings themselves. What an `init_cfg` loads takes their place.
         stem: A module, images (B,3,H,W) -> (B,W,H/patch_size,W/patch_size), that takes the place of
             the linear patch embedding; `ConvStem` is one.
         patch_dropout: Part of the patches that training leaves out (`PatchDropout`).
         attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
-        **kwargs: VisionTransformer's `drop_path_rate`, `layer_scale_init_value` and
-            `frozen_stages` among them.
+        frozen_stages: So many layers, and all before them, do not learn and stay in evaluation
+            mode, without dropout, stochastic depth or patch dropout; -1 and 0: everything learns.
+        **kwargs: VisionTransformer's `drop_path_rate` and `layer_scale_init_value` among them.
 
     Initialised as VisionTransformer: MLPs Xavier-uniform, attention by torch's default for linear
     layers, position embeddings normal with deviation 0.02, the class token 0.
@@ -100,6 +102,26 @@ class CoCaViT(VisionTransformer):
             layer.attn.scaled_dot_product_attention = PatchAttention(
                 self.embed_dims, layer.attn.num_heads, **(attention_cfg or {})
             )
+        # VisionTransformer has frozen its own parts, before some were replaced.
+        for module in self.frozen_modules():
+            module.requires_grad_(False)
+
+    def frozen_modules(self) -> list[nn.Module]:
+        """The modules that `frozen_stages` keeps from learning."""
+        if self.frozen_stages <= 0:
+            return []
+        modules = [self.patch_embed, self.drop_after_pos, self.pre_norm]
+        modules += self.layers[:self.frozen_stages]
+        if self.frozen_stages == self.num_layers:
+            modules += [getattr(self, name) for name in ('ln1', 'ln2') if hasattr(self, name)]
+        return modules
+
+    def train(self, mode: bool = True) -> CoCaViT:
+        """As in any module, but that frozen stages stay in evaluation mode."""
+        super().train(mode)
+        for module in self.frozen_modules():
+            module.eval()
+        return self
 
     def _build_stem(self, stem: dict, patch_size: int) -> nn.Module:
         module = MODELS.build(dict(stem, out_channels=self.embed_dims))
@@ -112,11 +134,18 @@ class CoCaViT(VisionTransformer):
 
     def init_weights(self) -> None:
         """Initialise as VisionTransformer does, but for the position embeddings."""
-        super().init_weights()
-        if self.pos_embed_init == 'sincos' and self.init_cfg is None:
+        init_cfg = self.init_cfg or []
+        init_cfgs = [init_cfg] if isinstance(init_cfg, dict) else init_cfg
+        is_loaded = any(cfg['type'] in ('Pretrained', PretrainedInit) for cfg in init_cfgs)
+        if not is_loaded:
+            super().init_weights()
+        if self.pos_embed_init == 'sincos':
             # Wave lengths from 6 to 60 patches: grids here have 4 to 40 patches a side.
             waves = build_2d_sincos_position_embedding(
                 self.patch_resolution, self.embed_dims, temperature=10.0
             )
             with torch.no_grad():
                 self.pos_embed[:, self.num_extra_tokens:] = waves
+        if is_loaded:
+            # VisionTransformer's own would overwrite position embeddings that a list loads.
+            super(VisionTransformer, self).init_weights()

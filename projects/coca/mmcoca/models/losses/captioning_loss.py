@@ -64,7 +64,7 @@ class CaptioningLoss(nn.Module):
     """Mean cross entropy over the tokens that have a target (Eq. 3).
 
     Args:
-        loss_weight: The paper's lambda_cap is 2.
+        loss_weight: The paper's lambda_cap is 2. With 0 the model does not compute it.
         label_smoothing: 0 in the paper.
         chunk_size: Tokens whose logits are held at a time.
     """

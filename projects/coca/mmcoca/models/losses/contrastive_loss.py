@@ -42,7 +42,7 @@ class ContrastiveLoss(nn.Module):
     """The contrastive loss of Eq. 2, over the pairs of this process's batch.
 
     Args:
-        loss_weight: The paper's lambda_con is 1.
+        loss_weight: The paper's lambda_con is 1. With 0 the model does not compute it.
         directions: 'mean' halves the sum of image-to-text and text-to-image, as every public
             implementation does; 'sum' is Eq. 2 as printed.
         ignore_duplicates: Equal captions of a batch are not each other's negatives.
@@ -59,7 +59,8 @@ class ContrastiveLoss(nn.Module):
         super().__init__()
         if directions not in ('mean', 'sum'):
             raise ValueError(f"directions '{directions}' is unknown: use 'mean' or 'sum'")
-        self.weight = loss_weight * (0.5 if directions == 'mean' else 1.0)
+        self.loss_weight = loss_weight
+        self.part_of_direction = 0.5 if directions == 'mean' else 1.0
         self.ignore_duplicates = ignore_duplicates
 
     def forward(
@@ -76,4 +77,4 @@ class ContrastiveLoss(nn.Module):
         image_to_text, text_to_image = contrastive_loss(
             image_features, text_features, logit_scale, groups
         )
-        return self.weight * (image_to_text + text_to_image)
+        return self.loss_weight * self.part_of_direction * (image_to_text + text_to_image)

@@ -38,7 +38,7 @@ class SigmoidContrastiveLoss(nn.Module):
     temperature of 0.1 (`init_temperature` of the head).
 
     Args:
-        loss_weight: CoCa's paper has 1 for its softmax loss.
+        loss_weight: CoCa's paper has 1 for its softmax loss. With 0 the model does not compute it.
         init_logit_bias: Of the learned bias; -10 makes up for the many pairs that do not match.
     """
 

@@ -70,6 +70,10 @@ class TaskPoolers(BaseModule):
 
     mode 'cascade': the contrastive query reads the captioning pooler's output (the paper's best,
     Table 8); 'parallel': both read the encoder. Raises ValueError for another mode.
+
+    Attributes:
+        contrastive_parts, captioning_parts: Names of what serves one of the losses alone; in the
+            cascade the captioning pooler serves both.
     """
 
     def __init__(
@@ -87,6 +91,8 @@ class TaskPoolers(BaseModule):
         if mode not in ('cascade', 'parallel'):
             raise ValueError(f"pooler mode '{mode}' is unknown: use 'cascade' or 'parallel'")
         self.mode = mode
+        self.contrastive_parts = ('contrastive_pooler', )
+        self.captioning_parts = ('captioning_pooler', ) if mode == 'parallel' else ()
         self.dims = dims
         self.memory_dims = memory_dims
         self.regional_dims = dims
@@ -117,8 +123,9 @@ class TaskPoolers(BaseModule):
 class SharedPooler(BaseModule):
     """open_clip's single pooler: its first query is contrastive, the others are for captions.
 
-    (B,N,W) -> (B,1,D) global, (B,Q,D) regional, where `num_queries` is Q + 1. Raises ValueError for
-    fewer than 2.
+    (B,N,W) -> (B,1,D) global, (B,Q,D) regional, where `num_queries` is Q + 1. All but the query
+    serves both losses, so that without one of them nothing here stays as it is: its query, a row
+    among the others, still decays. Raises ValueError for fewer than 2.
     """
 
     def __init__(

@@ -24,6 +24,8 @@ class ContrastivePooler(BaseModule):
         **kwargs: Other options of AttentionalPooler.
     """
 
+    contrastive_parts = ('contrastive_pooler', )  # all that serves this loss alone
+
     def __init__(
         self,
         dims: int,

@@ -16,6 +16,7 @@ from mmcoca.errors import SettingError
 from mmcoca.labels import read_answers
 from mmcoca.registry import MODELS
 
+from ..parts import is_trained, parts_of_loss
 from .answers import answer_scores, most_frequent
 from .understanding import CoCaForUnderstanding
 
@@ -67,9 +68,15 @@ class CoCaForVQA(CoCaForUnderstanding):
             )
         return {answer: label for label, answer in enumerate(answers)}
 
-    def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
-        """'loss_answer' and, with a captioning head, 'loss_captioning'; the image is encoded once.
+    def untrained_parts(self) -> list[str]:
+        """As in CoCaForUnderstanding, but that the captioning loss is trained if it has a weight.
         """
+        if is_trained(self.captioning_head):
+            return parts_of_loss(self, 'contrastive')
+        return super().untrained_parts()
+
+    def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
+        """'loss_answer' and, if it has a weight, 'loss_captioning'; the image is encoded once."""
         regional_tokens = self.pool_regions(images)
         logits = self.understand(regional_tokens, [sample.question for sample in data_samples])
         scores = [
@@ -78,7 +85,7 @@ class CoCaForVQA(CoCaForUnderstanding):
         ]
         targets = torch.stack(scores).to(logits)
         losses = dict(loss_answer=self.understanding_head.loss(logits, targets))
-        if self.captioning_head is not None:
+        if is_trained(self.captioning_head):
             texts = [
                 f'{sample.question} {most_frequent(sample.gt_answer, sample.gt_answer_weight)}'
                 for sample in data_samples

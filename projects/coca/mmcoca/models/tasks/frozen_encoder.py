@@ -14,9 +14,9 @@ from ..parts import freeze
 class FrozenEncoderClassifier(ImageClassifier):
     """mmpretrain's ImageClassifier whose backbone does not learn.
 
-    All of it stays as it is, in evaluation mode, so that neither stochastic depth nor patch dropout
-    is at work; VisionTransformer's own `frozen_stages` would leave both on, and a stem learning.
-    As none of its parameters needs a gradient, its forward pass keeps nothing for a backward one.
+    All of it stays as it is, whatever backbone it is, in evaluation mode, so that neither
+    stochastic depth nor patch dropout is at work. As none of its parameters needs a gradient, its
+    forward pass keeps nothing for a backward one.
 
     Args:
         **kwargs: As in ImageClassifier.

@@ -12,7 +12,7 @@ from torch import Tensor
 from mmcoca.registry import MODELS
 
 from ..coca import CoCa
-from ..parts import build_part
+from ..parts import build_part, head_of_loss, parts_of_loss
 
 
 @MODELS.register_module()
@@ -41,6 +41,10 @@ class CoCaForUnderstanding(CoCa):
                 f'the understanding head is {width} wide (dims), but the text decoder is '
                 f'{self.text.dims}'
             )
+
+    def untrained_parts(self) -> list[str]:
+        """As in CoCa: the loss of the labels is the only one, and reads what captions read."""
+        return parts_of_loss(self, 'contrastive') + head_of_loss(self, 'captioning')
 
     def pool_regions(self, images: Tensor) -> Tensor:
         """Images (B,3,H,W), or several a text (B,images,3,H,W) -> (B*images,Q,D)."""

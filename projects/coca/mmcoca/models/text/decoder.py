@@ -38,6 +38,7 @@ class UnimodalDecoder(BaseModule):
     """
 
     cls_positions = 0  # position embeddings that belong to [CLS]
+    contrastive_parts = ('cls_embedding', 'cls_norm')  # all that serves this loss alone
 
     def __init__(
         self,
@@ -188,6 +189,9 @@ class DecoupledTextDecoder(BaseModule):
         num_multimodal_layers: 0 leaves the upper half out (a dual encoder).
         attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
         unimodal, multimodal: Further options of a half, another `type` included.
+
+    Attributes:
+        contrastive_parts, captioning_parts: Names of what serves one of the losses alone.
     """
 
     def __init__(
@@ -235,3 +239,6 @@ class DecoupledTextDecoder(BaseModule):
         self.multimodal = None
         if num_multimodal_layers:
             self.multimodal = MODELS.build(upper | (multimodal or {}))
+        own = getattr(self.unimodal, 'contrastive_parts', ())
+        self.contrastive_parts = tuple(f'unimodal.{name}' for name in own)
+        self.captioning_parts = ('multimodal', ) if num_multimodal_layers else ()

@@ -28,6 +28,9 @@ class FixedLengthUnimodalDecoder(UnimodalDecoder):
         pad_id: Tokens of this id are masked, also within a text: it is "!" before more punctuation.
         **kwargs: As in UnimodalDecoder.
 
+    The position of [CLS] is a row of `position_embedding`, which without a contrastive loss decays
+    as the rows of positions that no text reaches.
+
     Initialised as open_clip's: normal with deviation 0.02 for tokens, 0.01 for positions and
     [CLS], and `init_open_clip_layers`. Raises ValueError for another `cls_mask`.
     """

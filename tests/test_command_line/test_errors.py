@@ -99,6 +99,7 @@ def run(config, *options):
         ('dataset.fault=file', OSError, "open('/no/such/file')"),
         ('dataset.fault=type', TypeError, 'len(3)'),
         ('dataset.pipeline.1.type=OwnTransform', OSError, 'the own transform fails'),
+        ('dataset.pipeline.0.type=OwnTransform', OSError, 'the own transform fails'),
     ],
 )
 def test_errors_of_own_data_keep_their_traceback(option, kind, source, config):

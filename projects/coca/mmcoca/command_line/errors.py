@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from mmengine.config import Config
 from mmpretrain.utils.dependency import WITH_MULTIMODAL
 
-from mmcoca.datasets import AnnotationError, UnreadableImageError, UnreadableVideoError
+from mmcoca.datasets import AnnotationError
+from mmcoca.datasets.image_text_dataset import UNREADABLE
 from mmcoca.errors import SettingError, UserError
 from mmcoca.process_settings import keep_freed_memory
 
@@ -20,7 +21,6 @@ from .own_code import arose_in_own_code, line_of_config
 from .variables import leaves
 
 MISTAKES = (UserError, AnnotationError, SettingError)
-UNREADABLE = (UnreadableImageError, UnreadableVideoError)
 # What libraries raise for settings and data that they cannot take.
 COMPLAINTS = (AssertionError, IndexError, KeyError, OSError, TypeError, ValueError)
 
@@ -40,7 +40,7 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         yield
         sys.stdout.flush()  # here, where a reader that has gone is no error
     except (*MISTAKES, *UNREADABLE) as error:
-        if isinstance(error, UNREADABLE) and arose_in_own_code(error):
+        if error.__cause__ is not None and arose_in_own_code(error.__cause__):
             raise
         sys.exit(f'error: {one_line(error)}')
     except OSError as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
@@ -16,8 +17,9 @@ from mmcoca.registry import DATASETS
 from .annotation_files import AnnotationError, Row, id_problem, read_annotations, text_problem
 from .image_paths import existence_problem, image_path, storage_problem
 from .image_rows import give_image_ids, merge_images
-from .transforms import UnreadableImageError
+from .transforms import UnreadableImageError, UnreadableVideoError
 
+UNREADABLE = (UnreadableImageError, UnreadableVideoError)
 _SHOWN_ROWS = 10  # bad rows that one message lists
 
 
@@ -224,9 +226,12 @@ class ImageTextDataset(BaseDataset):
     def prepare_data(self, idx: int) -> dict | None:
         """Item `idx` through the pipeline; in training None if its image cannot be read."""
         item = self.get_data_info(idx)
+        loader, *transforms = self.pipeline.transforms or [dict]
+        # mmcv's lets decoders raise whatever they like; a loader of the user's own may have errors.
+        unreadable = Exception if type(loader) is LoadImageFromFile else UNREADABLE
         try:
-            results = self.pipeline.transforms[0](item) if self.pipeline.transforms else item
-        except Exception as error:  # decoders raise whatever they like
+            results = loader(item)
+        except unreadable as error:
             if not self.test_mode:
                 self._unreadable[idx] = True
                 return None
@@ -234,7 +239,7 @@ class ImageTextDataset(BaseDataset):
             if not isinstance(error, UnreadableImageError):
                 reason = f'image {item["img_path"]} cannot be read: {error}'
             raise UnreadableImageError(f'{self.ann_file} {item["row"]}: {reason}') from error
-        for transform in self.pipeline.transforms[1:]:
+        for transform in transforms:
             results = transform(results)
         return results
 

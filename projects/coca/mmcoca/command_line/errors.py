@@ -40,7 +40,8 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         yield
         sys.stdout.flush()  # here, where a reader that has gone is no error
     except (*MISTAKES, *UNREADABLE) as error:
-        if error.__cause__ is not None and arose_in_own_code(error.__cause__):
+        cause = error.__cause__
+        if isinstance(error, UNREADABLE) and cause is not None and arose_in_own_code(cause):
             raise
         sys.exit(f'error: {one_line(error)}')
     except OSError as error:

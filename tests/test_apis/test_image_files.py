@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain import ImageCaptionInferencer, get_model
 from PIL import Image, features
 
@@ -132,7 +133,7 @@ def test_images_have_the_models_type(tiny_config, tmp_path, drawing, dtype):
 
 def test_the_pipeline_is_found_within_wrappers(tiny_config, tmp_path, drawing):
     drawing.save(tmp_path / 'a.png')
-    cfg = tiny_config.copy()
+    cfg = Config(tiny_config.to_dict())
     data = cfg.test_dataloader.dataset
     inner = dict(type='ConcatDataset', datasets=[data, data])
     cfg.test_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=inner)

@@ -246,7 +246,7 @@ def test_tools_work_and_report_what_is_broken(run_tool, folder, model_args, tmp_
     length = ['--max-length', '8']
     done = run_tool('inference/caption.py', *first, folder, '--out', captions, *length, *last)
     assert done.returncode == 3, done.stderr
-    assert 'cannot read' in done.stderr and '1 of 9 images could not be read' in done.stderr
+    assert 'cannot be read' in done.stderr and '1 of 9 images could not be read' in done.stderr
     assert len(captions.read_text().splitlines()) == 8
     classes = ['--classes', 'cat', 'dog', '--templates', '{}', '--top-k', '2']
     done = run_tool('inference/classify.py', *first, folder, *classes, '--out', table, *last)

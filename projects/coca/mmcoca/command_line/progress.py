@@ -15,7 +15,7 @@ def show_progress(steps: Iterable[tuple[int, list[Path]]], total: int,
                   description: str) -> list[Path]:
     """Draw a bar over steps (how many images are done, which could not be read).
 
-    Names each unreadable image as it comes, on stderr; returns all of them.
+    Returns all that could not be read; why is logged by `load_images`, above the bar.
     """
     unreadable = []
     console = Console(stderr=True)
@@ -23,8 +23,6 @@ def show_progress(steps: Iterable[tuple[int, list[Path]]], total: int,
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(description, total=total)
         for done, failed in steps:
-            for path in failed:
-                console.print(f'cannot read {path}, skipped', markup=False, highlight=False)
             unreadable += failed
             progress.advance(task, done)
     return unreadable

@@ -208,7 +208,8 @@ def test_frozen_parts_do_not_learn(tiny_config, images):
         is_frozen = name.startswith(('backbone.', 'text.unimodal.'))
         assert torch.equal(parameter, before[name]) == is_frozen, name
     for name in ('backbon', ''):
-        with pytest.raises(ValueError, match=f"frozen: no module or parameter is named '{name}', as .*backbone"):
+        message = f"frozen: no module or parameter is named '{name}', as .*backbone"
+        with pytest.raises(ValueError, match=message):
             MODELS.build(dict(cfg, frozen=[name]))
     with pytest.raises(ValueError, match=r"frozen is a list of parts: \['backbone'\]"):
         MODELS.build(dict(cfg, frozen='backbone'))

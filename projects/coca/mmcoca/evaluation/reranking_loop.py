@@ -111,7 +111,7 @@ class RerankingTestLoop(TestLoop):
         regional_tokens = torch.cat(self.regional_tokens)
         scores = model.score_pairs(regional_tokens, [captions[i] for i in chosen], asked)[places]
         i2t_scores, t2i_scores = scores.split([texts_near.numel(), images_near.numel()])
-        scale = self.similarity_weight * model.contrastive_head.logit_scale.exp()
+        scale = self.similarity_weight * model.contrastive_head.scale
         ranks = dict(
             i2t=reranked_ranks(
                 relevant_ranks(images, texts, relevant),

@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""mmpretrain's own inferencers, unchanged, on our models and real drawings."""
+"""mmpretrain's own inferencers, unchanged, and ours, on our models and real drawings."""
 
 import json
 
@@ -15,6 +15,9 @@ from mmpretrain import (
     TextToImageRetrievalInferencer,
     get_model,
 )
+
+from mmcoca.apis import EmbeddingIndex, SearchInferencer, ZeroShotClassificationInferencer
+from mmcoca.weights import weights_mark
 
 
 @pytest.fixture(scope='module', params=['coca_tiny_emoji.py', 'open_clip_vit-b-p32.py'])
@@ -105,3 +108,30 @@ def test_image_to_text_retrieval_inferencer(model, pairs):
     of_pixels = inferencer([cv2.imread(path) for path in paths], topk=3)
     assert [[match['text'] for match in of_query] for of_query in of_pixels
             ] == [[match['text'] for match in of_query] for of_query in matches]
+
+
+def test_our_inferencers_notice_other_weights(model, pairs, tmp_path):
+    """Classes are embedded anew; an index that other weights made is refused."""
+    paths, captions = pairs
+    classify = ZeroShotClassificationInferencer(model, captions, '{}')
+    index = EmbeddingIndex(encode(model, paths)[1], paths, weights_mark(model))
+    search = SearchInferencer(model, index)
+    assert search(texts=captions[0])[0]['names'][0] in paths
+    kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    try:
+        with torch.no_grad():
+            model.text.unimodal.cls_embedding.neg_()
+        images, embeddings = encode(model, paths)
+        with torch.no_grad():
+            similarities = embeddings @ model.encode_text(captions).T
+            expected = (model.contrastive_head.scale * similarities).softmax(dim=1)
+        chances = torch.stack([torch.tensor(r['pred_scores']) for r in classify(paths)])
+        torch.testing.assert_close(chances, expected)
+        with pytest.raises(ValueError, match='made with other weights'):
+            search(texts=captions[0])
+        with pytest.raises(ValueError, match='made with other weights'):
+            SearchInferencer(model, index)
+        SearchInferencer(model, EmbeddingIndex(embeddings, paths))  # nothing known of its weights
+    finally:
+        model.load_state_dict(kept)
+    search(paths[0])

@@ -11,9 +11,11 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcoca.errors import MissingFileError
+from mmcoca.models.layers import similarities
+from mmcoca.weights import weights_mark
 
 
 @dataclass
@@ -55,6 +57,11 @@ class EmbeddingIndex:
             raise ValueError(f'{path} is no file of embed.py: {error}') from error
         return cls(embeddings, names, metadata.get('weights', ''))
 
+    def check_weights(self, model: nn.Module) -> None:
+        """Raise ValueError if it is known that other weights than the model's made these."""
+        if self.weights and self.weights != weights_mark(model):
+            raise ValueError('the embeddings were made with other weights: embed anew')
+
     def search(self, queries: Tensor, top_k: int = 5, engine: str = 'exact') -> list[list[tuple]]:
         """Queries (M,E), L2-normalised -> the (name, cosine similarity) of each one's top k.
 
@@ -67,9 +74,10 @@ class EmbeddingIndex:
             raise ValueError(
                 f'queries are {queries.shape[1]} wide, the embeddings {self.embeddings.shape[1]}'
             )
+        queries = queries.to(self.embeddings.dtype)
         top_k = min(top_k, len(self.names))
         if engine == 'exact':
-            scores, places = (queries @ self.embeddings.T).topk(top_k, dim=1)
+            scores, places = similarities(queries, self.embeddings).topk(top_k, dim=1)
         elif engine == 'faiss':
             scores, places = search_with_faiss(queries, self.embeddings, top_k)
         else:

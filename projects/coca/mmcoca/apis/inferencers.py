@@ -11,10 +11,11 @@ import torch
 from mmpretrain import FeatureExtractor, ImageClassificationInferencer
 from mmpretrain.apis.base import BaseInferencer, InputType, ModelType
 from mmpretrain.structures import DataSample
+from torch import Tensor
 
 from mmcoca.datasets import LoadImage
 from mmcoca.labels import class_names
-from mmcoca.models.tasks import class_embeddings, classify_images
+from mmcoca.models.tasks import KeptClassEmbeddings, classify_images
 
 from .embeddings import EmbeddingIndex
 
@@ -62,11 +63,20 @@ class ZeroShotClassificationInferencer(ImagesAsTrained, ImageClassificationInfer
         **kwargs,
     ) -> None:
         super().__init__(model, pretrained, device, classes=class_names(classes), **kwargs)
-        self.class_embeddings = class_embeddings(self.model, classes, templates)
+        self.templates = templates
+        self._named = classes
+        self._kept = KeptClassEmbeddings()
+        self._kept.of(self.model, classes, templates)
+
+    @property
+    def class_embeddings(self) -> Tensor:
+        """The classes' embeddings (classes,E) by the model's present weights."""
+        return self._kept.of(self.model, self._named, self.templates)
 
     @torch.no_grad()
     def forward(self, inputs: dict) -> list[DataSample]:
-        """A batch of the pipeline's -> data samples with `pred_score` (C,) and `pred_label`."""
+        """A batch of the pipeline's -> data samples with `pred_score` (classes,) and `pred_label`.
+        """
         images = self.model.data_preprocessor(inputs, False)['images']
         return [
             DataSample().set_pred_score(chances).set_pred_label(chances.argmax())
@@ -87,6 +97,8 @@ class SearchInferencer(ImagesAsTrained, FeatureExtractor):
         [{'names': ['trip/007.jpg', 'city/112.jpg'], 'pred_score': [0.31, 0.27]}]
         >>> search('query.jpg')[0]['names'][0]
         'city/019.jpg'
+
+    Raises ValueError, also when called, for an index that other weights have made.
     """
 
     def __init__(
@@ -99,6 +111,7 @@ class SearchInferencer(ImagesAsTrained, FeatureExtractor):
     ) -> None:
         super().__init__(model, pretrained, device, **kwargs)
         self.index = index if isinstance(index, EmbeddingIndex) else EmbeddingIndex.load(index)
+        self.index.check_weights(self.model)
 
     @torch.no_grad()
     def __call__(
@@ -118,6 +131,7 @@ class SearchInferencer(ImagesAsTrained, FeatureExtractor):
         """
         if (inputs is None) == (texts is None):
             raise ValueError('a search needs either images or texts')
+        self.index.check_weights(self.model)
         if texts is not None:
             queries = self.model.encode_text([texts] if isinstance(texts, str) else texts)
         else:

@@ -98,7 +98,7 @@ class RerankingTestLoop(FeatureTestLoop):
         asked, places = asked.unique(dim=0, return_inverse=True)
         scores = self.score([captions[i] for i in chosen], asked)[places]
         i2t_scores, t2i_scores = scores.split([texts_near.numel(), images_near.numel()])
-        scale = self.similarity_weight * self.model.contrastive_head.logit_scale.exp()
+        scale = self.similarity_weight * self.model.contrastive_head.scale
         ranks = dict(
             i2t=reranked_ranks(
                 relevant_ranks(images, texts, relevant),

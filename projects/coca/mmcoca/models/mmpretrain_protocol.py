@@ -10,6 +10,8 @@ from torch import Tensor
 
 from mmcoca.samples import texts_of
 
+from .layers import similarities
+
 
 class MMPretrainProtocol:
     """`extract_feat` and `predict_all` of a model with `pool`, `encode_image` and `encode_text`."""
@@ -63,9 +65,9 @@ class MMPretrainProtocol:
         images, texts = feats['image_feat'][:num_images], feats['text_feat'][:num_texts]
         results = []
         if cal_i2t:
-            results.append(image_queries(images @ texts.T, data_samples))
+            results.append(image_queries(similarities(images, texts), data_samples))
         if cal_t2i:
-            results.append(text_queries(texts @ images.T, data_samples))
+            results.append(text_queries(similarities(texts, images), data_samples))
         return tuple(results)
 
 

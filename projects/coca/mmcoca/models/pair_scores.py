@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .heads import CaptioningHead
+from .layers import at_least_float32
 from .text import DecoupledTextDecoder, TextBatch
 
 
@@ -26,7 +27,7 @@ def score_pairs(
     Args:
         images_per_batch: Fewer need less memory.
     """
-    scores = torch.empty(len(pairs), dtype=torch.float32, device=regional_tokens.device)
+    scores = at_least_float32(regional_tokens.new_empty(len(pairs)))
     counts = pairs[:, 0].bincount(minlength=len(regional_tokens))
     # Images with as many texts stand next to each other: a batch has a row for each of its longest.
     by_count = counts.argsort()
@@ -46,5 +47,5 @@ def score_pairs(
         lengths, token_ids = lengths[rows], token_ids[rows]
         states = text.multimodal(states[rows, :-1], regional_tokens[images], lengths - 1)
         of_rows = head.log_probabilities(states, token_ids, lengths).sum(dim=1)
-        scores[of_batch] = of_rows.view(is_pair.shape)[is_pair].float()
+        scores[of_batch] = of_rows.view(is_pair.shape)[is_pair]
     return scores

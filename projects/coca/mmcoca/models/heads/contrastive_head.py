@@ -71,6 +71,11 @@ class ContrastiveHead(BaseModule):
         self.logit_scale = nn.Parameter(torch.tensor(-math.log(init_temperature)))
         self.max_logit_scale = -math.log(min_temperature)
 
+    @property
+    def scale(self) -> Tensor:
+        """What similarities are multiplied by, 1 / temperature, in at least float32."""
+        return at_least_float32(self.logit_scale).exp()
+
     def embed_image(self, global_tokens: Tensor) -> Tensor:
         """The contrastive pooler's (B,1,D) -> (B,E), L2-normalised."""
         feature = self.image_norm(global_tokens[:, 0])
@@ -91,6 +96,6 @@ class ContrastiveHead(BaseModule):
         with torch.no_grad():
             # Clamped in place, so that a scale at its bound still gets a gradient.
             self.logit_scale.clamp_(0.0, self.max_logit_scale)
-        scale = self.logit_scale.exp()
+        scale = self.scale
         loss = self.loss_module(image_embeddings, text_embeddings, scale, token_ids)
         return dict(loss_contrastive=loss, temperature=1 / scale.detach())

@@ -10,7 +10,7 @@ from .decoder_layer import MultimodalLayer, TwoMLPMultimodalLayer, UnimodalLayer
 from .initialization import init_open_clip_layers, init_transformer_weights
 from .mlp import MLP
 from .packing import Packing
-from .precision import at_least_float32
+from .precision import at_least_float32, similarities
 from .softmax_attention import attend, attend_unprojected
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     'attend_unprojected',
     'init_open_clip_layers',
     'init_transformer_weights',
+    'similarities',
 ]

@@ -1,15 +1,17 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .answering import CoCaForVQA
+from .class_embeddings import KeptClassEmbeddings, class_embeddings
 from .frozen_encoder import FrozenEncoderClassifier
 from .understanding import CoCaForUnderstanding
 from .video_retrieval import CoCaForVideoRetrieval
-from .zero_shot import ZeroShotCoCa, class_embeddings, classify_images
+from .zero_shot import ZeroShotCoCa, classify_images
 
 __all__ = [
     'CoCaForUnderstanding',
     'CoCaForVQA',
     'CoCaForVideoRetrieval',
     'FrozenEncoderClassifier',
+    'KeptClassEmbeddings',
     'ZeroShotCoCa',
     'class_embeddings',
     'classify_images',

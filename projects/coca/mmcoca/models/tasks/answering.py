@@ -128,7 +128,8 @@ class CoCaForVQA(CoCaForUnderstanding):
         rows_of_question = defaultdict(list)
         for row, question in enumerate(questions):
             rows_of_question[question].append(row)
-        answers, chances = [''] * len(questions), regional_tokens.new_zeros(len(questions))
+        answers = [''] * len(questions)
+        chances = torch.zeros(len(questions), device=regional_tokens.device)
         for question, rows in rows_of_question.items():
             captions = self.caption_pooled_images(
                 regional_tokens[rows], replace(self.generation, prefix=question)

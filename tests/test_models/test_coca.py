@@ -314,3 +314,26 @@ def test_unknown_mode_and_options(tiny_model, images):
         tiny_model.generate(images, max_length=99)
     with pytest.raises(ValueError, match='min_length 9'):
         tiny_model.generate(images, min_length=9, max_length=10)
+
+
+@pytest.mark.parametrize('options', [dict(), dict(attention_cfg=dict(qk_norm=True))])
+def test_a_traced_image_encoder_takes_other_batches(tiny_config, images, options):
+    """With queries that attend to the memory itself, and to keys and values."""
+    init_default_scope('mmpretrain')
+    cfg = tiny_config.model.to_dict()
+    cfg['neck'].update(options)
+    model = MODELS.build(cfg).eval()
+
+    class Encoder(torch.nn.Module):
+
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, batch):
+            return self.model.encode_image(batch)
+
+    with torch.no_grad():
+        traced = torch.jit.trace(Encoder(), images)
+        for batch in (images[:1], images[:3], images.repeat(2, 1, 1, 1)):
+            torch.testing.assert_close(traced(batch), model.encode_image(batch))

@@ -389,3 +389,34 @@ def test_captions_of_the_model(tiny_model, images):
         tiny_model.generate(images, prefix='hot pepper', max_length=3)
     with pytest.raises(TypeError, match='num_beam'):
         tiny_model.generate(images, num_beam=2)
+
+
+@pytest.mark.parametrize('options', [dict(), dict(num_beams=3, num_return_sequences=2)])
+def test_a_prefix_for_each_image(tiny_model, images, options):
+    """Captions are those that each image has with its prefix alone, whatever their lengths."""
+    prefixes = ['red', 'person: blond hair', '', 'hot pepper']
+    together = tiny_model.generate_captions(images, prefix=prefixes, **options)
+    for image, prefix, found in zip(images, prefixes, together):
+        (alone, ) = tiny_model.generate_captions(image[None], prefix=prefix, **options)
+        assert [caption.text for caption in found] == [caption.text for caption in alone]
+        assert all(caption.text.startswith(prefix) for caption in found)
+        for caption, other in zip(found, alone):
+            torch.testing.assert_close(caption.log_probabilities, other.log_probabilities)
+    spaced = tiny_model.generate(images, prefix=[f'{prefix} ' for prefix in prefixes], **options)
+    assert spaced == tiny_model.generate(images, prefix=tuple(prefixes), **options)
+    assert tiny_model.generate(images, prefix='red \n') == tiny_model.generate(images, prefix='red')
+
+
+@pytest.mark.parametrize(
+    'prefix, message',
+    [
+        (['red', 'blue'], '2 prefixes for 4 images'),
+        ([], r'prefix=\[\]: give a text'),
+        (['red', 3, '', ''], r"prefix=\['red', 3, '', ''\]: give a text, or a list"),
+        (None, 'prefix=None: give a text'),
+        (dict(a='red'), 'give a text'),
+    ],
+)
+def test_prefixes_that_mean_nothing(tiny_model, images, prefix, message):
+    with pytest.raises(ValueError, match=message):
+        tiny_model.generate(images, prefix=prefix)

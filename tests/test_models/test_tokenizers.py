@@ -1,10 +1,12 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import copy
 import json
 import random
 
 import open_clip
 import pytest
 from mmpretrain.registry import TOKENIZER
+from tokenizers import Tokenizer
 
 from mmcoca.models import CLIPTokenizer, TextTokenizer
 
@@ -89,7 +91,7 @@ ODD = [
     'a\u200bb\u00a0c\u2028d \ufeffe',
     'Ã©tÃ© schÃ¶n',  # UTF-8 read as Latin-1
     'look!» a !~ b',  # "!" before more punctuation has the id of padding
-    '<start_of_text> a <END_OF_TEXT> <|endoftext|>',
+    'start of text a < END_OF_TEXT > <|endoftext|>',
     'a' * 500,
     'a very long text ' * 100,
 ]
@@ -135,3 +137,36 @@ def test_clip_decodes_its_ids():
     ours = CLIPTokenizer()
     assert (ours.start_id, ours.end_id, ours.pad_id, ours.vocab_size) == (49406, 49407, 0, 49408)
     assert ours.decode(ours(['a photo of a 😀 Café']).token_ids) == ['a photo of a 😀 café']
+
+
+@pytest.mark.parametrize('is_special', [True, False])
+def test_names_of_special_tokens_within_a_text_are_text(emoji_data, tmp_path, is_special):
+    file = json.loads((emoji_data / 'tokenizer.json').read_text('utf-8'))
+    for token in file['added_tokens']:
+        token['special'] = is_special
+    (tmp_path / 'tokenizer.json').write_text(json.dumps(file))
+    ours = TextTokenizer(str(tmp_path / 'tokenizer.json'))
+    text = 'a <eos> cat <pad> and <sos>'
+    token_ids = ours([text]).token_ids
+    assert copy.deepcopy(ours)([text]).token_ids.equal(token_ids)
+    special = {ours.start_id, ours.end_id, ours.pad_id}
+    assert not special & set(token_ids[0, 1:-1].tolist())
+    assert ours.decode(token_ids) == [text]
+
+
+def test_names_of_clips_special_tokens_within_a_text_are_text():
+    ours = CLIPTokenizer()
+    token_ids = ours(['a <start_of_text> b <END_OF_TEXT> c']).token_ids
+    assert not {ours.start_id, ours.end_id} & set(token_ids[0, 1:-1].tolist())
+    (text, ) = ours.decode(token_ids)
+    assert text.replace(' ', '') == 'a<start_of_text>b<end_of_text>c'
+
+
+def test_padding_and_truncation_of_the_file_are_switched_off(tokenizer, captions, tmp_path):
+    file = Tokenizer.from_str(tokenizer.tokenizer.to_str())
+    file.enable_padding(length=16, pad_id=7)
+    file.enable_truncation(max_length=2)
+    file.save(str(tmp_path / 'saved.json'))
+    saved = TextTokenizer(str(tmp_path / 'saved.json'), max_length=24)
+    for found, expected in zip(saved(captions), tokenizer(captions)):
+        assert found.equal(expected)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import torch
@@ -47,11 +48,40 @@ def generate_captions(
 ) -> list[list[Caption]]:
     """Image tokens (B,Q,D) -> `num_return_sequences` captions of each image, the best first.
 
-    Raises ValueError for lengths that the decoder does not have.
+    Images whose prefixes have the same number of tokens are captioned together.
+
+    Raises ValueError for lengths that the decoder does not have, and for another number of prefixes
+    than images.
     """
     max_length = check_lengths(options, text, tokenizer)
-    prefix_ids = tokenizer.encode([options.prefix])[0] if options.prefix else []
-    prefix = torch.tensor([tokenizer.start_id, *prefix_ids], device=image_tokens.device)
+    prefixes = prefix_ids(options, tokenizer)
+    if isinstance(options.prefix, str):
+        prefixes *= len(image_tokens)
+    if len(prefixes) != len(image_tokens):
+        raise ValueError(f'{len(prefixes)} prefixes for {len(image_tokens)} images')
+    rows_of_length = defaultdict(list)
+    for row, prefix in enumerate(prefixes):
+        rows_of_length[len(prefix)].append(row)
+    captions: list[list[Caption]] = [[] for _ in prefixes]
+    for rows in rows_of_length.values():
+        chosen = image_tokens if len(rows) == len(prefixes) else image_tokens[rows]
+        prefix = torch.tensor([prefixes[row] for row in rows], device=image_tokens.device)
+        found = search_captions(text, head, tokenizer, chosen, prefix, options, max_length)
+        for row, of_image in zip(rows, found):
+            captions[row] = of_image
+    return captions
+
+
+def search_captions(
+    text: DecoupledTextDecoder,
+    head: CaptioningHead,
+    tokenizer: TextTokenizer,
+    image_tokens: Tensor,
+    prefix: Tensor,
+    options: GenerationOptions,
+    max_length: int,
+) -> list[list[Caption]]:
+    """As `generate_captions`, with the token ids that captions begin with, start first."""
     constraints = Constraints(
         options,
         tokenizer.end_id,
@@ -61,7 +91,7 @@ def generate_captions(
     hypotheses = (beam_search if options.num_beams > 1 else sample)(
         CachedDecoder(text, head, image_tokens, max_length, rows_per_image),
         constraints,
-        prefix.expand(len(image_tokens), -1),
+        prefix,
         tokenizer.end_id,
         tokenizer.pad_id,
         max_length,
@@ -88,12 +118,19 @@ def check_lengths(
 ) -> int:
     """The most tokens of a caption. Raises ValueError for lengths the decoder does not have."""
     max_length = text.max_length if options.max_length is None else options.max_length
-    fewest = 2 + (len(tokenizer.encode([options.prefix])[0]) if options.prefix else 0)
+    fewest = 1 + max(len(prefix) for prefix in prefix_ids(options, tokenizer))
     if not fewest <= max_length <= text.max_length:
         raise ValueError(f'max_length {max_length} is not within {fewest}..{text.max_length}')
     if options.min_length > max_length - 2:
         raise ValueError(f'min_length {options.min_length} is not within 0..{max_length - 2}')
     return max_length
+
+
+def prefix_ids(options: GenerationOptions, tokenizer: TextTokenizer) -> list[list[int]]:
+    """The token ids of each prefix, start first."""
+    prefixes = [options.prefix] if isinstance(options.prefix, str) else options.prefix
+    encoded = tokenizer.encode([prefix.strip() for prefix in prefixes])
+    return [[tokenizer.start_id, *ids] for ids in encoded]
 
 
 def banned_sequences(tokenizer: TextTokenizer, options: GenerationOptions) -> list[list[int]]:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from ..heads import CaptioningHead
-from ..layers import CrossAttention, attend_unprojected
+from ..layers import CrossAttention, attend_unprojected, is_plain
 from ..layers.attention import merge_heads, split_heads
 
 # Packing takes about as long as it saves in 6 steps; one row is no faster.
@@ -83,17 +84,25 @@ def choose_forms(image_tokens: Tensor, rows_per_image: int, max_length: int) -> 
 
 
 def unprojected(attention: CrossAttention) -> nn.Module:
-    """The attention without keys and values, or itself where these are normalised or capped."""
+    """The attention without keys and values, or itself where it cannot skip them."""
     return UnprojectedCrossAttention(attention) if attention.can_skip_projection else attention
 
 
 def with_forms(module: nn.Module, forms: Forms) -> nn.Module:
-    """A copy in which modules of the forms' exact types are replaced; the others share weights."""
-    if type(module) in forms:
+    """A copy in which plain modules of the forms' types are replaced; the others share weights.
+
+    A module in which nothing is replaced is itself: not every one can be copied.
+    """
+    if is_parametrized(module):
+        return module
+    if type(module) in forms and is_plain(module, type(module)):
         module = forms[type(module)](module)
-    result = copy.copy(module)
-    result._modules = {
+    children = {
         name: None if child is None else with_forms(child, forms)
         for name, child in module._modules.items()
     }
+    if all(child is module._modules[name] for name, child in children.items()):
+        return module
+    result = copy.copy(module)
+    result._modules = children
     return result

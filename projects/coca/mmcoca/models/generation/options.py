@@ -29,7 +29,8 @@ class GenerationOptions:
         repetition_penalty: Divides the (positive) logits of tokens that the caption has, and
             multiplies the negative ones (arXiv 1909.05858).
         no_repeat_ngram_size: No n tokens in a row occur twice (0: they may).
-        prefix: Words that every caption begins with.
+        prefix: Words that every caption begins with, or a list of those of each image; white space
+            around them does not count.
         banned_words: Words that no caption has, as the tokenizer spells them.
 
     Raises ValueError for values that mean nothing or contradict each other.
@@ -50,7 +51,7 @@ class GenerationOptions:
     seed: int | None = None
     repetition_penalty: float = 1.0
     no_repeat_ngram_size: int = 0
-    prefix: str = ''
+    prefix: str | Sequence[str] = ''
     banned_words: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -82,5 +83,11 @@ class GenerationOptions:
             raise ValueError(
                 f'num_beams={self.num_beams} does not divide into {self.num_beam_groups} groups'
             )
+        if not isinstance(self.prefix, str):
+            is_list = isinstance(self.prefix, (list, tuple)) and len(self.prefix) > 0
+            if not is_list or not all(isinstance(prefix, str) for prefix in self.prefix):
+                raise ValueError(
+                    f'prefix={self.prefix!r}: give a text, or a list of a text for each image'
+                )
         if isinstance(self.banned_words, str):
             raise ValueError(f'banned_words is a list of words: [{self.banned_words!r}]')

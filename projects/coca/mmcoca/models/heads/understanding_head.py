@@ -36,9 +36,10 @@ class UnderstandingHead(BaseModule):
         super().__init__(init_cfg)
         self.num_classes = num_classes
         self.num_images = num_images
+        self.width = num_images * dims  # of what is pooled for a text
         self.loss_module = MODELS.build(loss)
         self.pooler = AttentionalPooler(1, dims, dims, num_heads)
-        self.classifier = nn.Linear(num_images * dims, num_classes)
+        self.classifier = nn.Linear(self.width, num_classes)
         init_transformer_weights(self.classifier)
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ class UnderstandingHead(BaseModule):
         (B*images,L,D) and (B*images,) -> (B,classes).
         """
         is_token = torch.arange(states.shape[1], device=lengths.device) < lengths[:, None]
-        pooled = self.pooler(states, is_token).view(-1, self.classifier.in_features)
+        pooled = self.pooler(states, is_token).flatten(1).view(-1, self.width)
         return at_least_float32(self.classifier(pooled))
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:

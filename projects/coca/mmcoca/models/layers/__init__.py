@@ -10,6 +10,7 @@ from .decoder_layer import MultimodalLayer, TwoMLPMultimodalLayer, UnimodalLayer
 from .initialization import init_open_clip_layers, init_transformer_weights
 from .mlp import MLP
 from .packing import Packing
+from .plain_modules import is_plain
 from .precision import at_least_float32, similarities
 from .softmax_attention import attend, attend_unprojected
 
@@ -29,5 +30,6 @@ __all__ = [
     'attend_unprojected',
     'init_open_clip_layers',
     'init_transformer_weights',
+    'is_plain',
     'similarities',
 ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .packing import Packing
+from .plain_modules import is_plain
 from .softmax_attention import attend, attend_unprojected, attention_logits
 
 
@@ -79,6 +80,7 @@ class MultiHeadAttention(nn.Module):
         check_heads(dims, num_heads)
         if logit_soft_cap is not None and logit_soft_cap <= 0:
             raise ValueError(f'logit_soft_cap {logit_soft_cap} is not positive')
+        self.dims = dims
         self.num_heads = num_heads
         self.logit_soft_cap = logit_soft_cap
         head_dims = dims // num_heads
@@ -139,8 +141,10 @@ class CrossAttention(MultiHeadAttention):
 
     @property
     def can_skip_projection(self) -> bool:
-        """Whether queries can attend to a memory itself: not to what is normalised or capped."""
-        return self.logit_soft_cap is None and isinstance(self.key_norm, nn.Identity)
+        """Whether queries can attend to a memory itself: not to what is normalised or capped, nor
+        past a projection that is more than its weight."""
+        is_bare = self.logit_soft_cap is None and isinstance(self.key_norm, nn.Identity)
+        return is_bare and is_plain(self.key_value, nn.Linear)
 
     def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
         """Keys and values of a memory (B,S,M), to be computed once.
@@ -149,7 +153,7 @@ class CrossAttention(MultiHeadAttention):
         memory itself, the memory.
         """
         if num_queries is not None and self.can_skip_projection:
-            if num_queries * self.num_heads <= UNPROJECTED_PART * self.proj.in_features:
+            if num_queries * self.num_heads <= UNPROJECTED_PART * self.dims:
                 return memory
         key, value = (split_heads(t, self.num_heads) for t in self.key_value(memory).chunk(2, -1))
         return self.key_norm(key), value
@@ -166,9 +170,9 @@ class CrossAttention(MultiHeadAttention):
         `x` may be (1,T,D), the same for all memories, or (R,T,D), where each of the B memories
         belongs to R/B rows next to each other. A mask (B,1,1,S) is True where a query may attend.
         """
-        batch_size = len(memory if isinstance(memory, Tensor) else memory[0])
+        batch_size = (memory if isinstance(memory, Tensor) else memory[0]).shape[0]
         query = self.query(x) if packing is None else packing.pad(self.query(x))
-        if len(query) == 1:
+        if query.shape[0] == 1:
             query = query.expand(batch_size, -1, -1)
         heads = split_heads(query.reshape(batch_size, -1, query.shape[-1]), self.num_heads)
         heads = self.query_norm(heads)

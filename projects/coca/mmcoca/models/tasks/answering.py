@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -120,22 +119,13 @@ class CoCaForVQA(CoCaForUnderstanding):
 
     def write_answers(self, regional_tokens: Tensor,
                       questions: Sequence[str]) -> tuple[list[str], Tensor]:
-        """Regional tokens (B,Q,D) -> answers that the captioner writes, probabilities (B,).
-
-        Only images with the same question are captioned together: the cost of a batch is that of as
-        many generations as it has different questions.
-        """
-        rows_of_question = defaultdict(list)
-        for row, question in enumerate(questions):
-            rows_of_question[question].append(row)
-        answers = [''] * len(questions)
-        chances = torch.zeros(len(questions), device=regional_tokens.device)
-        for question, rows in rows_of_question.items():
-            captions = self.caption_pooled_images(
-                regional_tokens[rows], replace(self.generation, prefix=question)
-            )
-            start = len(self.tokenizer.encode([question])[0])
-            for row, (caption, *_) in zip(rows, captions):
-                answers[row] = self.tokenizer.decode([caption.token_ids[start:].tolist()])[0]
-                chances[row] = caption.log_probabilities[start:].sum().exp()
-        return answers, chances
+        """Regional tokens (B,Q,D) -> answers that the captioner writes, probabilities (B,)."""
+        captions = self.caption_pooled_images(
+            regional_tokens, replace(self.generation, prefix=questions)
+        )
+        starts = [len(ids) for ids in self.tokenizer.encode([q.strip() for q in questions])]
+        answers, chances = [], []
+        for (caption, *_), start in zip(captions, starts):
+            answers += self.tokenizer.decode([caption.token_ids[start:].tolist()])
+            chances.append(caption.log_probabilities[start:].sum().exp())
+        return answers, torch.stack(chances)

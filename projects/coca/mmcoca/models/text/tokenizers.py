@@ -81,9 +81,21 @@ class TextTokenizer:
                 raise ValueError(f"{source} has no token '{token}'")
         if max_length < 3:
             raise ValueError(f'max_length {max_length} leaves no room between start and end token')
+        # A text that holds the name of such a token is text.
+        added = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+        tokenizer.add_special_tokens([t for t in (start_token, end_token, pad_token) if t in added])
+        tokenizer.encode_special_tokens = True
+        # A file may have been saved with both switched on.
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.start_id, self.end_id, self.pad_id = ids
+
+    def __setstate__(self, state: dict) -> None:
+        """For a copy: the library's own forgets how special tokens are encoded."""
+        self.__dict__.update(state)
+        self.tokenizer.encode_special_tokens = True
 
     @property
     def vocab_size(self) -> int:
@@ -138,7 +150,7 @@ class TextTokenizer:
 CLIP_START, CLIP_END = '<start_of_text>', '<end_of_text>'
 # CLIP's words: contractions, runs of letters, single digits, runs of anything else.
 CLIP_WORD = regex.compile(
-    rf"{CLIP_START}|{CLIP_END}|'s|'t|'re|'ve|'m|'ll|'d|[\p{{L}}]+|[\p{{N}}]|[^\s\p{{L}}\p{{N}}]+",
+    r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
     regex.IGNORECASE,
 )
 
@@ -170,6 +182,9 @@ def find_clip_vocabulary() -> Path:
 @TOKENIZER.register_module()
 class CLIPTokenizer(TextTokenizer):
     """CLIP's byte-pair encoding of 49,408 tokens, with its start, end and pad (0) ids.
+
+    The names of start and end token within a text are words as others, not these tokens as in
+    open_clip.
 
     Args:
         merges_file: CLIP's bpe_simple_vocab_16e6.txt.gz; None takes open_clip_torch's copy.

@@ -68,8 +68,8 @@ def run_tool() -> Callable[..., subprocess.CompletedProcess]:
     As run_in_process, in the repository unless told otherwise.
     """
 
-    def run(tool: str, *args: object, cwd=REPOSITORY, env=None) -> subprocess.CompletedProcess:
-        return run_in_process(REPOSITORY / 'tools' / tool, *args, cwd=cwd, env=env)
+    def run(tool: str, *args: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess:
+        return run_in_process(REPOSITORY / 'tools' / tool, *args, cwd=cwd)
 
     return run
 

@@ -26,6 +26,12 @@ from yapf.yapflib import yapf_api
 from mmcoca.models import CoCa
 
 REPOSITORY = Path(__file__).parents[1]
+LONGEST = ('test_open_clip.py', 'test_programs.py')
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no process is left alone with one in the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_collection_finish() -> None:
@@ -62,8 +68,8 @@ def run_tool() -> Callable[..., subprocess.CompletedProcess]:
     As run_in_process, in the repository unless told otherwise.
     """
 
-    def run(tool: str, *args: object, cwd=REPOSITORY, env=None) -> subprocess.CompletedProcess:
-        return run_in_process(REPOSITORY / 'tools' / tool, *args, cwd=cwd, env=env)
+    def run(tool: str, *args: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess:
+        return run_in_process(REPOSITORY / 'tools' / tool, *args, cwd=cwd)
 
     return run
 
@@ -130,6 +136,13 @@ def drawings(emoji_data: Path) -> list[tuple[Path, str]]:
         if pair['caption'].isalpha():
             captions.setdefault(pair['caption'], emoji_data / 'images' / names[pair['image_id']])
     return [(path, caption) for caption, path in list(captions.items())[:32]]
+
+
+@pytest.fixture
+def much_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For a test that takes many gigabytes: it is the only such one at the time."""
+    with shared_folder(tmp_path_factory, 'much_memory'):
+        yield
 
 
 @pytest.fixture(scope='session')

@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -37,37 +37,28 @@ def load_module(path: Path) -> ModuleType:
     return module
 
 
-def run_in_process(
-    tool: Path,
-    *args: object,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None
-) -> CompletedProcess:
+def run_in_process(tool: Path, *args: object, cwd: Path) -> CompletedProcess:
     """Call the `main` of a tool -> exit status, stdout and stderr, as of its program.
 
-    What neither a process of its own nor its streams, signals or imports are needed for.
-
-    Args:
-        cwd: Working directory. env: Environment variables, beside those of this process.
+    For what needs no process of its own, nor its streams, signals and imports.
     """
     argv = list(map(str, args))
     out, err = io.StringIO(), io.StringIO()
     with undone(), redirect_stdout(out), redirect_stderr(err), patch.dict(os.environ, MALLOC):
-        os.environ.update(env or {})
-        os.chdir(cwd or os.getcwd())
+        os.chdir(cwd)
         sys.argv = [str(tool), *argv]
         sys.path.insert(0, str(tool.parent))
         status = exit_status(lambda: load_module(tool).main(argv))
     return CompletedProcess([str(tool), *argv], status, out.getvalue(), err.getvalue())
 
 
-def exit_status(main) -> int:
+def exit_status(main: Callable[[], int | None]) -> int:
     """What the interpreter would exit with, having printed why."""
     try:
         code = main()
     except SystemExit as exit:
         code = exit.code
-    except BaseException:
+    except Exception:
         traceback.print_exc()
         return 1
     if code is None or isinstance(code, int):

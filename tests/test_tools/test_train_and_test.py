@@ -189,6 +189,7 @@ def test_auto_scale_lr(run, options, tmp_path):
     assert rates['scaled'] == pytest.approx([rate / 4 for rate in rates['plain']])
 
 
+@pytest.mark.usefixtures('much_memory')
 def test_base_trains_a_step_on_the_cpu(run, emoji_data, tmp_path):
     loader = 'train_dataloader'
     run(

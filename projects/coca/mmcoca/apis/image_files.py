@@ -51,7 +51,7 @@ class ImageFiles(Dataset):
         return len(self.paths)
 
     def __getitem__(self, place: int) -> tuple[int, Tensor | None]:
-        """A place and its image (3,H,W), not yet normalised."""
+        """A place and its image (3,height,width), not yet normalised."""
         try:
             return place, self.pipeline(dict(img_path=str(self.paths[place])))['inputs']
         except Exception:  # a decoder may raise anything
@@ -64,9 +64,10 @@ def load_images(
     batch_size: int = 16,
     num_workers: int = 0,
 ) -> Iterator[tuple[list[Path], Tensor, list[Path]]]:
-    """Paths in batches: those that could be read, their images (B,3,H,W), those that could not.
+    """Paths in batches: those that could be read, their images, those that could not.
 
-    The images are on the model's device, as its data preprocessor leaves them; B may be 0.
+    The images (B,3,height,width) are on the model's device, as its data preprocessor leaves them; B
+    may be 0.
     """
     init_default_scope('mmpretrain')
     pipeline = model._config.test_dataloader.dataset.pipeline

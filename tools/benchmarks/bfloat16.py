@@ -25,7 +25,7 @@ STEPS = 20  # after which the losses are compared
 
 
 def build_step(model: nn.Module, wrapper: type[OptimWrapper]) -> Callable[..., float]:
-    """A step with the wrapper's context, images (B,3,H,W) and data samples -> the loss."""
+    """A step with the wrapper's context, images (B,3,height,width) and data samples -> the loss."""
     model.train()
     optimizer = wrapper(optimizer=optimizer_of(model))
 

@@ -17,7 +17,7 @@ class Contender(Protocol):
     model: nn.Module
 
     def losses(self, images: Tensor, captions: Sequence[str]) -> dict[str, Tensor]:
-        """Weighted losses by name, of images (B,3,H,W)."""
+        """Weighted losses by name, of images (B,3,height,width)."""
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Embeddings (B,E)."""

@@ -70,7 +70,7 @@ class Work:
         self.factor = torch.randn(2048, 2048, generator=generator)
 
     def draw_images(self, count: int) -> Tensor:
-        """Noise (B,3,H,W), the same for every library."""
+        """Noise (B,3,height,width), the same for every library."""
         shape = (count, 3, self.image_size, self.image_size)
         return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 

@@ -152,7 +152,7 @@ def relative_difference(ours: Tensor, theirs: Tensor) -> float:
 
 def compare(theirs: nn.Module, ours: nn.Module, images: Tensor,
             texts: Sequence[str]) -> dict[str, float]:
-    """Relative differences of all that both models compute from images (B,3,H,W) and B texts."""
+    """Relative differences of what both models compute from images (B,3,height,width) and texts."""
     token_ids = open_clip.SimpleTokenizer(context_length=theirs.context_length)(texts)
     expected = theirs(images, token_ids)
     expected_losses = open_clip.CoCaLoss(

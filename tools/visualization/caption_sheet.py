@@ -63,14 +63,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def as_pictures(model: CoCa, images: Tensor) -> np.ndarray:
-    """Normalised images (B,3,H,W) -> what the model saw, (B,H,W,3) in 0..1."""
+    """Normalised images (B,3,height,width) -> what the model saw, (B,height,width,3) in 0..1."""
     preprocessor = model.data_preprocessor
     pixels = images * preprocessor.std + preprocessor.mean
     return (pixels.permute(0, 2, 3, 1) / 255).clamp(0, 1).cpu().numpy()
 
 
 def overlay(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """A picture (H,W,3) under a map (H,W): pale where little, red where most of the weight is."""
+    """A picture (height,width,3) under a map (height,width): pale for little, red for most."""
     strength = (weights / weights.max())[..., None]
     pale = 1 - 0.35 * (1 - picture)
     red = np.array([0.86, 0.08, 0.08])
@@ -78,7 +78,7 @@ def overlay(picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def figure(picture: np.ndarray, caption: str) -> str:
-    """HTML of a picture (H,W,3) and the text below it."""
+    """HTML of a picture (height,width,3) and the text below it."""
     file = io.BytesIO()
     Image.fromarray((255 * picture).round().astype(np.uint8)).save(file, 'PNG')
     data = base64.b64encode(file.getvalue()).decode()

@@ -56,7 +56,7 @@ Curves = dict[str, list[tuple[int, float]]]  # points (iteration, value) of each
 
 
 class Prediction(NamedTuple):
-    """A test image, RGB (H,W,3), and what the model says of it; None where it has no such head."""
+    """A test image, RGB (height,width,3), and what the model says: None without such a head."""
 
     image: np.ndarray
     true_captions: list[str]
@@ -177,7 +177,7 @@ def draw_predictions(predictions: Sequence[Prediction], title: str) -> Figure:
 def draw_attention(
     pictures: Sequence[np.ndarray], maps: Sequence[tuple[list[str], np.ndarray]], title: str
 ) -> Figure:
-    """Each image, RGB (H,W,3), and a heat map over it for each word: (words,rows,columns)."""
+    """Images, RGB (height,width,3), and a heat map for each word: (words,rows,columns)."""
     size, gap, word_height = 1.2, 0.1, 0.25
     words_a_row = min(max(6, *(len(words) for words, _ in maps)), 10)
     width, height = size + gap, size + gap + word_height
@@ -221,7 +221,7 @@ def build_model(cfg: Config, checkpoint: str) -> CoCa:
 
 
 def predict(model: CoCa, images: Tensor, texts: list[str], batch_size: int) -> list[tuple]:
-    """Generated caption and nearest texts, None without such a head, of each image (B,3,H,W)."""
+    """Caption and nearest texts, None without such a head, of each image (B,3,height,width)."""
     samples = model.predict(images)
     nearest = [None] * len(samples)
     if model.contrastive_head is not None:

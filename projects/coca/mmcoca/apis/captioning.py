@@ -27,7 +27,7 @@ class Description:
     Attributes:
         captions: The best first. embedding: (E,), L2-normalised, if asked for.
         attention: If asked for, for each caption its words and where in the image the model looks
-            for them, (words,H,W), each word's map adding up to 1 but for extra tokens.
+            for them, (words,height,width), each word's map adding up to 1 but for extra tokens.
     """
 
     captions: list[Caption]
@@ -43,7 +43,7 @@ def describe_images(
     with_attention: bool = False,
     **options,
 ) -> list[Description]:
-    """Captions of images (B,3,H,W) as the data preprocessor leaves them, each encoded once.
+    """Captions of preprocessed images (B,3,height,width), each of which is encoded once.
 
     Args:
         options: Of `GenerationOptions`.
@@ -71,7 +71,7 @@ def attention_in_pixels(
     image_size: tuple[int, int],
     texts: Sequence[Sequence[str]],
 ) -> list[list[tuple[list[str], Tensor]]]:
-    """Encoder tokens (B,N,W) and each image's texts -> each text's words, maps (words,H,W).
+    """Image tokens (B,N,W) and each image's texts -> their words and maps (words,height,width).
 
     A text without a word has no map.
     """
@@ -88,7 +88,7 @@ def attention_in_pixels(
 
 def spread(words: list[str], patches: Tensor, image_size: tuple[int,
                                                                 int]) -> tuple[list[str], Tensor]:
-    """Words and maps (words,rows,columns) -> the same words, maps (words,H,W) of equal sums."""
+    """Words, maps (words,rows,columns) -> the words, maps (words,height,width) of equal sums."""
     pixels_of_patch = image_size[0] * image_size[1] / patches[0].numel()
     return words, F.interpolate(patches[None], size=image_size)[0] / pixels_of_patch
 

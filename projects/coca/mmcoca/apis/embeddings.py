@@ -20,7 +20,7 @@ from mmcoca.weights import weights_mark
 
 @dataclass
 class EmbeddingIndex:
-    """Embeddings (N,E), L2-normalised, and what each is of: a path below a folder, or a text.
+    """Embeddings (items,E), L2-normalised, and what each is of: a path below a folder, or a text.
 
     `weights` is the `weights_mark` of the model that made them, if it is known.
 
@@ -63,7 +63,7 @@ class EmbeddingIndex:
             raise ValueError('the embeddings were made with other weights: embed anew')
 
     def search(self, queries: Tensor, top_k: int = 5, engine: str = 'exact') -> list[list[tuple]]:
-        """Queries (M,E), L2-normalised -> the (name, cosine similarity) of each one's top k.
+        """Queries (queries,E), L2-normalised -> the (name, cosine similarity) of each one's top k.
 
         Args:
             engine: 'exact', or 'faiss' for the same by that library.
@@ -90,7 +90,7 @@ class EmbeddingIndex:
 
 
 def search_with_faiss(queries: Tensor, embeddings: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
-    """Scores and places (M,top_k) by a flat inner-product index."""
+    """Scores and places (queries,top_k) by a flat inner-product index."""
     if find_spec('faiss') is None:
         raise ImportError("engine 'faiss' needs faiss: pip install faiss-cpu")
     import faiss

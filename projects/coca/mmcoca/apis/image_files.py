@@ -74,7 +74,7 @@ class ImageFiles(Dataset):
         return len(self.paths)
 
     def __getitem__(self, place: int) -> tuple[int, Tensor | str]:
-        """A place and its image (3,H,W), not yet normalised, or why there is none."""
+        """A place and its image (3,height,width), not yet normalised, or why there is none."""
         path = Path(self.paths[place])
         try:
             if path.exists() and not path.is_file():
@@ -93,12 +93,12 @@ def load_images(
     batch_size: int = 16,
     num_workers: int = 0,
 ) -> Iterator[tuple[list[Path], Tensor, list[Path]]]:
-    """Paths in batches: those that could be read, their images (B,3,H,W), those that could not.
+    """Paths in batches: those that could be read, their images, those that could not.
 
     Why one could not is logged as a warning.
 
-    The images are of the model's device and floating type, as its data preprocessor leaves them; B
-    may be 0.
+    The images (B,3,height,width) are of the model's device and floating type, as its data
+    preprocessor leaves them; B may be 0.
     """
     init_default_scope('mmpretrain')
     pipeline = pipeline_of(model._config.test_dataloader.dataset)

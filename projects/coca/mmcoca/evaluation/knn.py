@@ -1,8 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Classification by the nearest of labelled features.
-
-Letters in shapes: A queries, C keys, E embedding.
-"""
+"""Classification by the nearest of labelled features."""
 
 from __future__ import annotations
 
@@ -22,15 +19,15 @@ def knn_scores(
     k: int = 20,
     temperature: float = 0.07,
 ) -> Tensor:
-    """The classes' scores (A,num_classes) by a vote of each query's nearest keys; they sum to 1.
+    """The classes' scores (queries,classes) by a vote of each query's nearest keys; they sum to 1.
 
     A key votes for its class with weight exp(cosine similarity / temperature), as in DINO (arXiv
     2104.14294, appendix F).
 
     Args:
-        query_features: L2-normalised (A,E).
-        key_features: L2-normalised (C,E).
-        key_labels: Classes (C,), integers.
+        query_features: L2-normalised (queries,E).
+        key_features: L2-normalised (keys,E).
+        key_labels: Classes (keys,), integers.
         k: Keys that vote.
 
     Raises:

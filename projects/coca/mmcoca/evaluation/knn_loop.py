@@ -51,7 +51,7 @@ class KNNTestLoop(FeatureTestLoop):
         self.key_features, self.key_labels = self.encode_keys()
 
     def encode_keys(self) -> tuple[Tensor, Tensor]:
-        """Features (C,E) and labels (C,) of all keys, the same in every process."""
+        """Features (keys,E) and labels (keys,) of all keys, the same in every process."""
         size = len(self.key_dataloader.dataset)
         self.runner.logger.info(f'k-NN: encoding {size} keys')
         features, labels = [], []

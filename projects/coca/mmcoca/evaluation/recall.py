@@ -1,8 +1,6 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Recall@k of retrieval between L2-normalised features.
 
-Letters in shapes: A queries, C keys (candidates), P relevant pairs, E embedding.
-
 A query is a hit at k if one of its k nearest keys is relevant. Its rank is the number of irrelevant
 keys that score at least as much as its best relevant key, so a tie always counts against the model:
 features that collapse to a constant have recall 0 as long as k irrelevant keys exist. A score of
@@ -19,7 +17,7 @@ _CHUNK_ELEMENTS = 1 << 22
 
 
 def pairs_of_equal_groups(query_groups: Tensor, key_groups: Tensor) -> Tensor:
-    """Relevant (query, key) index pairs (P,2) where the group ids (A,) and (C,) are equal."""
+    """Index pairs (pairs,2) of query and key whose group ids (queries,) and (keys,) are equal."""
     order = key_groups.argsort()
     sorted_groups = key_groups[order]
     first = torch.searchsorted(sorted_groups, query_groups)
@@ -35,12 +33,12 @@ def relevant_ranks(query_features: Tensor, key_features: Tensor, relevant: Tenso
     """Rank of each query's best relevant key: how many irrelevant keys score at least as much.
 
     Args:
-        query_features: L2-normalised (A,E).
-        key_features: L2-normalised (C,E).
-        relevant: (P,2) index pairs (query, key), in any order; repeated pairs are allowed.
+        query_features: L2-normalised (queries,E).
+        key_features: L2-normalised (keys,E).
+        relevant: (pairs,2) index pairs (query, key), in any order; repeated pairs are allowed.
 
     Returns:
-        Ranks (A,), 0 for the best.
+        Ranks (queries,), 0 for the best.
 
     Raises:
         ValueError: There is no query, or a query has no relevant key.
@@ -74,7 +72,7 @@ def relevant_ranks(query_features: Tensor, key_features: Tensor, relevant: Tenso
 
 
 def recalls_from_ranks(ranks: Tensor, ks: Sequence[int] = (1, 5, 10)) -> dict[int, float]:
-    """Percent of ranks (A,) below each k; a k above the number of keys is allowed."""
+    """Percent of ranks (queries,) below each k; a k above the number of keys is allowed."""
     return {k: 100.0 * (ranks < k).double().mean().item() for k in ks}
 
 
@@ -88,10 +86,10 @@ def recall_at_k(
     """Recall@k in percent; a key is relevant to a query if their group ids are equal.
 
     Args:
-        query_features: L2-normalised (A,E).
-        key_features: L2-normalised (C,E).
-        query_groups: Group ids (A,), integers.
-        key_groups: Group ids (C,), integers.
+        query_features: L2-normalised (queries,E).
+        key_features: L2-normalised (keys,E).
+        query_groups: Group ids (queries,), integers.
+        key_groups: Group ids (keys,), integers.
         ks: Numbers of nearest keys to look at.
 
     Raises:
@@ -110,7 +108,7 @@ def retrieval_recalls(
 ) -> dict[str, dict[int, float]]:
     """Recall@k in percent from images to texts ('i2t') and from texts to images ('t2i').
 
-    See `recall_at_k`. With COCO's five captions an image, `image_groups` is `arange(A)` and
+    See `recall_at_k`. With COCO's five captions an image, `image_groups` is `arange(images)` and
     `text_groups` holds the index of each text's image.
     """
     return {

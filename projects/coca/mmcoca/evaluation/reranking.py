@@ -1,8 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Retrieval whose best candidates are ordered anew by another score.
-
-Letters in shapes: A queries, C keys (candidates), K candidates kept, P relevant pairs, E embedding.
-"""
+"""Retrieval whose best candidates are ordered anew by another score."""
 
 from __future__ import annotations
 
@@ -11,7 +8,11 @@ from torch import Tensor
 
 
 def nearest_keys(query_features: Tensor, key_features: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
-    """L2-normalised (A,E) and (C,E) -> each query's K most similar keys (A,K), similarities (A,K).
+    """Each query's most similar keys (queries,candidates), and their similarities, the same shape.
+
+    Args:
+        query_features: L2-normalised (queries,E). key_features: L2-normalised (keys,E).
+        top_k: Candidates.
     """
     best = [
         (chunk @ key_features.T).topk(min(top_k, len(key_features)), dim=1)
@@ -27,9 +28,9 @@ def reranked_ranks(ranks: Tensor, candidates: Tensor, scores: Tensor, relevant: 
     model.
 
     Args:
-        ranks: (A,), of `relevant_ranks`, which hold where no candidate is relevant.
-        candidates: Keys (A,K) that were most similar. scores: (A,K).
-        relevant: (P,2) index pairs (query, key).
+        ranks: (queries,), of `relevant_ranks`, which hold where no candidate is relevant.
+        candidates: Keys (queries,candidates) that were most similar. scores: (queries,candidates).
+        relevant: (pairs,2) index pairs (query, key).
     """
     num_keys = int(max(candidates.max(), relevant[:, 1].max())) + 1
     queries = torch.arange(len(candidates), device=candidates.device)[:, None]

@@ -120,7 +120,7 @@ class RerankingTestLoop(FeatureTestLoop):
         }
 
     def score(self, texts: list[str], pairs: Tensor) -> Tensor:
-        """Pairs (P,2) of image and text, the same in all processes -> log p(text | image) (P,)."""
+        """Image and text (pairs,2), the same everywhere -> log p(text | image) (pairs,)."""
         # Image i is the one at i // P of process i % P: see `gather`.
         is_own = pairs[:, 0] % get_world_size() == get_rank()
         own = pairs[is_own]
@@ -134,6 +134,6 @@ class RerankingTestLoop(FeatureTestLoop):
 
 
 def pairs_of(keys: Tensor) -> Tensor:
-    """Keys (A,K) of each query -> pairs (A*K,2) of query and key."""
+    """Keys (queries,candidates) of each query -> pairs (queries*candidates,2) of query and key."""
     queries = torch.arange(len(keys), device=keys.device)[:, None].expand_as(keys)
     return torch.stack([queries, keys], dim=-1).flatten(0, 1)

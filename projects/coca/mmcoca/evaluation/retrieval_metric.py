@@ -126,7 +126,7 @@ class RetrievalMetric(BaseMetric):
 
 def relevant_pairs(counts: Sequence[int],
                    captions: Sequence[str] | None = None) -> tuple[Tensor, Tensor]:
-    """Numbers of texts of each image -> relevant pairs (P,2) of image and text, texts chosen (C,).
+    """Each image's number of texts -> relevant pairs (pairs,2) of image and text, texts (chosen,).
 
     Args:
         captions: The texts themselves: of equal ones only the first is chosen, and it is relevant

@@ -32,11 +32,11 @@ from .text import TextBatch
 class CoCa(MMPretrainProtocol, BaseModel):
     """Contrastive Captioner (arXiv 2205.01917, figure 2 and algorithm 1).
 
-    Shapes: B batch, N image tokens, Q caption queries, L text tokens, W image width, D text width,
-    E embedding, V vocabulary.
+    Shapes, here and below: B batch, N image tokens, Q caption queries, L text tokens, W image width
+    (channels), D text width, E embedding, V vocabulary; all letters stand in mmcoca.models.
 
     Args:
-        backbone: Images (B,3,H,W) -> a tuple whose last is (B,N,W).
+        backbone: Images (B,3,height,width) -> a tuple whose last is (B,N,W).
         neck: (B,N,W) -> global (B,1,D) and regional (B,Q,D) tokens.
         text: The decoupled text decoder.
         tokenizer: Strings -> token ids, and back.
@@ -103,8 +103,8 @@ class CoCa(MMPretrainProtocol, BaseModel):
     ) -> dict[str, Tensor] | list[DataSample]:
         """Losses ('loss'), data samples with predictions ('predict'), or embeddings ('tensor').
 
-        `images` (B,3,H,W) as the data preprocessor leaves them; a sample's caption, a string, is
-        its `gt_caption` (mode 'predict' also takes a list of strings, or none).
+        `images` (B,3,height,width) as the data preprocessor leaves them; a sample's caption, a
+        string, is its `gt_caption` (mode 'predict' also takes a list of strings, or none).
         """
         if mode == 'loss':
             return self.loss(images, data_samples)
@@ -115,7 +115,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         raise ValueError(f"mode '{mode}' is unknown: use 'loss', 'predict' or 'tensor'")
 
     def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
-        """Both losses from one pass over images (B,3,H,W) and each sample's `gt_caption`.
+        """Both losses from one pass over images (B,3,height,width) and each sample's `gt_caption`.
 
         Raises ValueError if neither has a weight.
         """
@@ -138,7 +138,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         return losses
 
     def pool(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (B,3,H,W) -> global (B,1,D) and regional (B,Q,D) tokens."""
+        """Images (B,3,height,width) -> global (B,1,D) and regional (B,Q,D) tokens."""
         return self.neck(self.backbone(images)[-1])
 
     def tokenize(self, texts: Sequence[str]) -> TextBatch:
@@ -146,7 +146,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         return self.tokenizer(texts).to(self.text.unimodal.cls_embedding.device)
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """Images (B,3,H,W) -> embeddings (B,E), L2-normalised."""
+        """Images (B,3,height,width) -> embeddings (B,E), L2-normalised."""
         return self.embed_pooled_images(self.pool(images)[0])
 
     def embed_pooled_images(self, global_tokens: Tensor) -> Tensor:
@@ -159,7 +159,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         return head.embed_text(self.text.unimodal(*self.tokenize(texts))[1])
 
     def generate(self, images: Tensor, **options) -> list[str] | list[list[str]]:
-        """Captions of images (B,3,H,W), several of each with `num_return_sequences`.
+        """Captions of images (B,3,height,width), several of each with `num_return_sequences`.
 
         Args:
             options: Of `GenerationOptions`: num_beams, max_length, do_sample, prefix, ...
@@ -183,9 +183,9 @@ class CoCa(MMPretrainProtocol, BaseModel):
         return generate_captions(self.text, head, self.tokenizer, regional_tokens, options)
 
     def score(self, images: Tensor, texts: Sequence[str]) -> Tensor:
-        """log p(text | image) (B,) of one text for each of the images (B,3,H,W), its end included.
+        """log p(text | image) (B,) of a text for each of the images (B,3,height,width).
 
-        Raises ValueError for another number of texts.
+        The text's end counts too. Raises ValueError for another number of texts.
         """
         head = self._require(self.captioning_head, 'captioning')
         if len(texts) != len(images):
@@ -197,7 +197,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         return head.log_probabilities(states, *batch).sum(dim=1)
 
     def score_pairs(self, regional_tokens: Tensor, texts: Sequence[str], pairs: Tensor) -> Tensor:
-        """Regional tokens (A,Q,D), texts, pairs (P,2) of both -> log p(text | image) (P,)."""
+        """Regional tokens (images,Q,D), texts, pairs (pairs,2) -> log p(text | image) (pairs,)."""
         head = self._require(self.captioning_head, 'captioning')
         return score_pairs(self.text, head, regional_tokens, self.tokenize(texts), pairs)
 
@@ -207,7 +207,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
                 data_samples: Sequence[DataSample] | None = None) -> list[DataSample]:
         """Fill each sample with what its evaluation needs; the image is encoded once.
 
-        `image_feature` (E,), `text_features` (n,E) of its n captions, `pred_caption`.
+        `image_feature` (E,), `text_features` (captions,E), `pred_caption`.
         """
         samples = list(data_samples) if data_samples is not None else [DataSample() for _ in images]
         return self.predict_pooled_images(*self.pool(images), samples)

@@ -26,8 +26,8 @@ class MMPretrainProtocol:
     ) -> Tensor | tuple[Tensor, ...] | dict[str, Tensor]:
         """Features, in the two forms that mmpretrain's inferencers ask for.
 
-        `inputs` (B,3,H,W), as FeatureExtractor has them, give the images' features of a stage:
-        'backbone' a tuple with (B,N,W), 'neck' global (B,1,D) and regional (B,Q,D) tokens,
+        `inputs` (B,3,height,width), as FeatureExtractor has them, give the images' features of a
+        stage: 'backbone' a tuple with (B,N,W), 'neck' global (B,1,D) and regional (B,Q,D) tokens,
         'embedding' (B,E).
 
         `images` and `data_samples`, by name, as the retrieval inferencers have them, give a
@@ -72,7 +72,7 @@ class MMPretrainProtocol:
 
 
 def image_queries(scores: Tensor, samples: Sequence[DataSample]) -> list[DataSample]:
-    """Scores (B,M) of images and all texts -> the images' samples with predictions."""
+    """Scores (B,texts) of images and all texts -> the images' samples with predictions."""
     for sample in samples:
         if 'gt_text_id' in sample:
             sample.set_gt_label(sample.gt_text_id)
@@ -80,7 +80,7 @@ def image_queries(scores: Tensor, samples: Sequence[DataSample]) -> list[DataSam
 
 
 def text_queries(scores: Tensor, samples: Sequence[DataSample]) -> list[DataSample]:
-    """Scores (M,B) of texts and all images -> a sample for each text of the samples."""
+    """Scores (texts,B) of texts and all images -> a sample for each text of the samples."""
     queries = []
     for sample in samples:
         for place, text in enumerate(texts_of(sample)):

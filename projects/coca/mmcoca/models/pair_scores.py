@@ -19,7 +19,7 @@ def score_pairs(
     pairs: Tensor,
     images_per_batch: int = 16,
 ) -> Tensor:
-    """Regional tokens (A,Q,D), C texts, pairs (P,2) of image and text -> log p(text | image) (P,).
+    """Regional tokens (images,Q,D), texts, pairs (pairs,2) of both -> log p(text | image) (pairs,).
 
     The pairs of an image are scored together, so that its keys and values are computed once, and
     within a batch each text's unimodal states once.

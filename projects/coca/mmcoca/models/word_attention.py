@@ -16,12 +16,12 @@ from .text import TextTokenizer
 
 @torch.no_grad()
 def word_attention(model: CoCa, image_tokens: Tensor, captions: Sequence[str]) -> list[Tensor]:
-    """The encoder's (B,N,W) and a caption each -> each caption's attention (T,N), rows sum to 1.
+    """The encoder's (B,N,W) and a caption each -> each caption's attention (L-2,N).
 
-    Row t is about the t-th of the T tokens between start and end, so it is taken at the position
-    that predicts it, one earlier: the multimodal layers' cross-attention to the Q caption queries,
-    times the captioning pooler's attention to the N image tokens, each a mean over heads and the
-    former over layers.
+    A row, which sums to 1, is about one of the tokens between start and end, and so is taken at the
+    position that predicts it, one earlier: the multimodal layers' cross-attention to the Q caption
+    queries, times the captioning pooler's attention to the N image tokens, each a mean over heads
+    and the former over layers.
 
     Raises ValueError for a model without multimodal layers.
     """
@@ -52,7 +52,7 @@ def average_words(tokenizer: TextTokenizer, caption: str,
     """A caption's words, split at white space, and the mean attention (words,N) of their tokens.
 
     Args:
-        token_attention: (T,N) of this caption from `word_attention`.
+        token_attention: (L-2,N) of this caption from `word_attention`.
     """
     token_ids = tokenizer([caption]).token_ids[0, 1:-1].tolist()
     prefixes = [token_ids[:end] for end in range(1, len(token_ids) + 1)]
@@ -73,7 +73,7 @@ def word_maps(
 ) -> list[tuple[list[str], Tensor]]:
     """The encoder's (B,N,W) and a caption each -> words and their maps (words,rows,columns).
 
-    A map has a value for each patch of images of size (H,W).
+    A map has a value for each patch of images of size (height,width).
     """
     height, width = image_size
     maps = []

@@ -1,8 +1,8 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """State dicts of open_clip's CoCa and of ours, each turned into the other without any arithmetic.
 
-Shapes in letters: W image width, P patch, N image positions (class token included), G image MLP,
-Q pooler queries, D text width, F text MLP, L text positions ([CLS] included), V vocabulary.
+Shapes in letters: W image width, p patch, N image positions (class token included), i image MLP,
+Q pooler queries, D text width, t text MLP, L text positions ([CLS] included), V vocabulary.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def decoder_layer(theirs: str, ours: str) -> list[Rule]:
         *norm(f'{theirs}.ln_1', f'{ours}.self_attention_norm', 'D'),
         *self_attention(f'{theirs}.attn', f'{ours}.self_attention', 'D'),
         *norm(f'{theirs}.ln_2', f'{ours}.mlp_norm', 'D'),
-        *layer(f'{theirs}.mlp.c_fc', f'{ours}.mlp.0', 'F', 'D'),
-        *layer(f'{theirs}.mlp.c_proj', f'{ours}.mlp.2', 'D', 'F'),
+        *layer(f'{theirs}.mlp.c_fc', f'{ours}.mlp.0', 't', 'D'),
+        *layer(f'{theirs}.mlp.c_proj', f'{ours}.mlp.2', 'D', 't'),
     ]
 
 
@@ -87,13 +87,13 @@ RULES = [
     Rule({'visual.class_embedding': 'W'}, {'backbone.cls_token': '1 1 W'}),
     Rule({'text.cls_emb': 'D'}, {'text.unimodal.cls_embedding': 'D'}),
     Rule({'visual.positional_embedding': 'N W'}, {'backbone.pos_embed': '1 N W'}),
-    Rule({'visual.conv1.weight': 'W 3 P P'}, {'backbone.patch_embed.projection.weight': 'W 3 P P'}),
+    Rule({'visual.conv1.weight': 'W 3 p p'}, {'backbone.patch_embed.projection.weight': 'W 3 p p'}),
     *norm('visual.ln_pre', 'backbone.pre_norm', 'W'),
     *norm(f'{VISION}.ln_1', f'{VIT}.ln1', 'W'),
     *self_attention(f'{VISION}.attn', f'{VIT}.attn', 'W'),
     *norm(f'{VISION}.ln_2', f'{VIT}.ln2', 'W'),
-    *layer(f'{VISION}.mlp.c_fc', f'{VIT}.ffn.layers.0.0', 'G', 'W'),
-    *layer(f'{VISION}.mlp.c_proj', f'{VIT}.ffn.layers.1', 'W', 'G'),
+    *layer(f'{VISION}.mlp.c_fc', f'{VIT}.ffn.layers.0.0', 'i', 'W'),
+    *layer(f'{VISION}.mlp.c_proj', f'{VIT}.ffn.layers.1', 'W', 'i'),
     Rule({'visual.attn_pool.query': 'Q D'}, {'neck.pooler.queries': 'Q D'}),
     *norm('visual.attn_pool.ln_q', 'neck.pooler.query_norm', 'D'),
     *norm('visual.attn_pool.ln_k', 'neck.pooler.memory_norm', 'W'),
@@ -122,8 +122,8 @@ RULES = [
     ),
     *cross_attention_bias_and_output(f'{CROSS}.attn', f'{MULTIMODAL}.cross_attention'),
     *norm(f'{CROSS}.ln_2', f'{MULTIMODAL}.cross_mlp_norm', 'D'),
-    *layer(f'{CROSS}.mlp.c_fc', f'{MULTIMODAL}.cross_mlp.0', 'F', 'D'),
-    *layer(f'{CROSS}.mlp.c_proj', f'{MULTIMODAL}.cross_mlp.2', 'D', 'F'),
+    *layer(f'{CROSS}.mlp.c_fc', f'{MULTIMODAL}.cross_mlp.0', 't', 'D'),
+    *layer(f'{CROSS}.mlp.c_proj', f'{MULTIMODAL}.cross_mlp.2', 'D', 't'),
     *norm('text_decoder.ln_final', 'text.multimodal.norm', 'D'),
     Rule({'text_decoder.text_projection': 'D V'}, {'captioning_head.weight': 'V D'}, True),
     Rule({'logit_scale': ''}, {'contrastive_head.logit_scale': ''}),

@@ -12,7 +12,7 @@ from mmcoca.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class CropToContent(BaseTransform):
-    """Crop `img` (H,W,3) to a square around its content, since artists leave different margins.
+    """Crop `img` (height,width,3) to a square around what is drawn: artists' margins differ.
 
     Args:
         background: Value of the background, 0..255, in all channels.
@@ -56,7 +56,7 @@ class CropToContent(BaseTransform):
 
 
 def shrink(image: np.ndarray, longest: int) -> np.ndarray:
-    """An image (H,W,3) -> one of the same shape whose longer side is no longer than this."""
+    """An image (height,width,3) -> the same, its longer side no longer than this."""
     longer = max(image.shape[:2])
     if longer <= longest:
         return image

@@ -17,9 +17,9 @@ from mmcoca.registry import TRANSFORMS
 class ForEachFrame(BaseTransform):
     """Apply transforms of an image to each frame, alike, and stack the frames.
 
-    `img`, a list of T frames (H,W,3) of one size, becomes an array (T,3,H,W); all else in the
-    results is what the transforms make of the last frame. For each frame of a clip they draw the
-    same random numbers, so that all are cropped and flipped at one place.
+    `img`, a list of F frames (height,width,3) of one size, becomes an array (F,3,height,width); all
+    else in the results is what the transforms make of the last frame. For each frame of a clip they
+    draw the same random numbers, so that all are cropped and flipped at one place.
 
     Args:
         transforms: Of one image; they end with frames of one size.

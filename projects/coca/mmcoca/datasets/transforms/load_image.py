@@ -67,10 +67,11 @@ def is_image_file(path: Path) -> bool:
 class LoadImage(BaseTransform):
     """Read the image `img_path`, of any kind, as a person sees it.
 
-    Adds `img` (H,W,3), uint8, BGR, `img_shape` and `ori_shape`, as mmcv's LoadImageFromFile does,
-    with the same pixels for opaque 8-bit JPEG and PNG. What is transparent shows the background;
-    the image is upright as its EXIF says; of an animation it is the first frame; 16 bits keep the
-    upper 8. An `img` that is there already is kept: an array in BGR, BGRA or grey, or a PIL image.
+    Adds `img` (height,width,3), uint8, BGR, `img_shape` and `ori_shape`, as mmcv's
+    LoadImageFromFile does, with the same pixels for opaque 8-bit JPEG and PNG. What is transparent
+    shows the background; the image is upright as its EXIF says; of an animation it is the first
+    frame; 16 bits keep the upper 8. An `img` that is there already is kept: an array in BGR, BGRA
+    or grey, or a PIL image.
 
     Args:
         background: Red, green and blue, 0..255, behind what is transparent; None drops the
@@ -109,7 +110,7 @@ def read_image(
     max_pixels: int = MAX_PIXELS,
     backend_args: dict | None = None,
 ) -> np.ndarray:
-    """The image (H,W,3), uint8, BGR, of a file. See `LoadImage`."""
+    """The image (height,width,3), uint8, BGR, of a file. See `LoadImage`."""
     try:
         return decode_image(read_file(os.fspath(path), backend_args), background, max_pixels)
     except Exception as error:  # decoders raise whatever they like
@@ -135,7 +136,7 @@ def decode_image(
     background: Sequence[int] | None = WHITE,
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
-    """The content of an image file -> (H,W,3), uint8, BGR. Raises ValueError for none."""
+    """The content of an image file -> (height,width,3), uint8, BGR. Raises ValueError for none."""
     size = plain_png_size(data) or plain_jpeg_size(data)
     if size:  # OpenCV is the faster one, and does not vary here
         check_size(size, max_pixels)
@@ -259,7 +260,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def flatten(image: Image.Image, background: Sequence[int] | None) -> np.ndarray:
-    """An 8-bit image on a background -> (H,W,3), uint8, BGR."""
+    """An 8-bit image on a background -> (height,width,3), uint8, BGR."""
     transparent = 'transparency' in image.info or image.mode in ('LA', 'PA', 'RGBA', 'RGBa')
     if transparent and background is not None:
         image = image.convert('RGBA')
@@ -270,7 +271,7 @@ def flatten(image: Image.Image, background: Sequence[int] | None) -> np.ndarray:
 
 
 def loaded_image(image: np.ndarray | Image.Image, background: Sequence[int] | None) -> np.ndarray:
-    """An image in memory -> (H,W,3), BGR. Raises ValueError for an array of another shape."""
+    """An image in memory -> (height,width,3), BGR. Raises ValueError for another array."""
     if isinstance(image, Image.Image):
         return flatten(eight_bits(upright(image)), background)
     if image.ndim == 3 and image.shape[2] == 3:
@@ -279,4 +280,4 @@ def loaded_image(image: np.ndarray | Image.Image, background: Sequence[int] | No
         return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
     if image.ndim == 3 and image.shape[2] == 4:
         return flatten(Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)), background)
-    raise ValueError(f'img is an array {image.shape}, not (H,W), (H,W,3) or (H,W,4)')
+    raise ValueError(f'img is an array {image.shape}, not (height,width) or with 1, 3, 4 channels')

@@ -22,14 +22,14 @@ class UnreadableVideoError(ValueError):
 
 @TRANSFORMS.register_module()
 class LoadVideoFrames(BaseTransform):
-    """Read one frame of each of T equal segments of the video `video_path`.
+    """Read one frame of each of F equal segments of the video `video_path`.
 
-    Adds `img`, a list of T frames (H,W,3), RGB as mmaction2's decoders give them, `img_shape` and
-    `ori_shape`. A video with fewer frames repeats some. A video is a file that OpenCV reads or a
-    folder of its frames, which are taken in the order of their numbers.
+    Adds `img`, a list of F frames (height,width,3), RGB as mmaction2's decoders give them,
+    `img_shape` and `ori_shape`. A video with fewer frames repeats some. A video is a file that
+    OpenCV reads or a folder of its frames, which are taken in the order of their numbers.
 
     Args:
-        num_frames: T.
+        num_frames: F.
         random_frames: Take a random frame of each segment, for training, not its middle.
 
     Raises UnreadableVideoError, naming the video, if it cannot be read, has no frames, or has
@@ -57,12 +57,12 @@ class LoadVideoFrames(BaseTransform):
 
 
 def frame_indices(num_available: int, places: np.ndarray) -> np.ndarray:
-    """The frame (T,) at a place (T,) within [0, 1) of each of T equal segments of a video."""
+    """The frame (F,) at a place (F,) within [0, 1) of each of F equal segments of a video."""
     return ((np.arange(len(places)) + places) * num_available / len(places)).astype(int)
 
 
 def read_frame_folder(folder: Path, places: np.ndarray) -> list[np.ndarray]:
-    """Frames (H,W,3), BGR, of a folder of images."""
+    """Frames (height,width,3), BGR, of a folder of images."""
     images = [path for path in folder.iterdir() if is_image_file(path)]
     if not images:
         raise UnreadableVideoError(f'{folder}: no frames in this folder, as .png or .jpg files')
@@ -74,7 +74,7 @@ def read_frame_folder(folder: Path, places: np.ndarray) -> list[np.ndarray]:
 
 
 def read_video_file(path: Path, places: np.ndarray) -> list[np.ndarray]:
-    """Frames (H,W,3), BGR, of a video file."""
+    """Frames (height,width,3), BGR, of a video file."""
     if path.exists() and not path.is_file():  # reading a pipe would wait for ever
         raise UnreadableVideoError(f'{path}: no regular file')
     num_promised = int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT))

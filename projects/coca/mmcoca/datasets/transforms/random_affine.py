@@ -15,7 +15,7 @@ from mmcoca.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomAffine(BaseTransform):
-    """Warp `img` (H,W,3) once around its centre, keeping its size.
+    """Warp `img` (height,width,3) once around its centre, keeping its size.
 
     torchvision's RandomAffine does the same to PIL images, at several times the cost for small
     ones.

@@ -24,7 +24,7 @@ def hue_rotation(angle: float) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class RandomColorMatrix(BaseTransform):
-    """Change the colours of `img` (H,W,3), BGR, 0..255, by one matrix that leaves white white.
+    """Change the colours of `img` (height,width,3), BGR, by one matrix that leaves white white.
 
     Three steps of a colour jitter are each linear, so that their product costs one pass over the
     image. Hue turns around the grey axis, which approximates the turn of the HSV wheel.

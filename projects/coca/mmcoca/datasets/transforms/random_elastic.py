@@ -12,7 +12,7 @@ from mmcoca.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomElastic(BaseTransform):
-    """Move the points of a coarse grid on `img` (H,W,3) at random, and the rest smoothly along.
+    """Move points of a coarse grid on `img` (height,width,3) at random, the rest smoothly along.
 
     Args:
         displacement: Standard deviation of a grid point's shift, as a fraction of the side.

@@ -16,7 +16,7 @@ KERNEL = np.ones((3, 3), np.uint8)
 
 @TRANSFORMS.register_module()
 class RandomStrokeWidth(BaseTransform):
-    """Thicken or thin the dark strokes of `img` (H,W,3) by a pixel: artists' pens differ.
+    """Thicken or thin the dark strokes of `img` (height,width,3) by a pixel: artists' pens differ.
 
     Args:
         probability: How often; each direction takes half of it.

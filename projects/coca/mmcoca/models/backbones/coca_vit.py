@@ -28,17 +28,17 @@ class PatchAttention(MultiHeadAttention):
 class CoCaViT(VisionTransformer):
     """mmpretrain's VisionTransformer with the paper's sizes, returning every patch token.
 
-    Images (B,3,H,W) -> a tuple of one (B,N,W), after the last LayerNorm. There is no class token:
-    the attentional poolers read the patches (paper section 3.2; 288 px and patch 18 give the 256
-    tokens of Table 1). With `out_type` 'avg_featmap' or 'featmap' it serves mmpretrain's heads.
+    Images (B,3,height,width) -> a tuple of one (B,N,W), after the last LayerNorm. There is no class
+    token: the attentional poolers read the patches (paper section 3.2; 288 px and patch 18 give the
+    256 tokens of Table 1). With `out_type` 'avg_featmap' or 'featmap' it serves mmpretrain's heads.
 
     Args:
         arch, img_size, patch_size, out_type, with_cls_token: As in VisionTransformer.
         pos_embed_init: How the learned position embeddings start: 'normal' (deviation 0.02) or
             'sincos', for short training: sines and cosines of the patch's row and column, as large
             as the patch embeddings themselves. What an `init_cfg` loads takes their place.
-        stem: A module, images (B,3,H,W) -> (B,W,H/patch_size,W/patch_size), that takes the place of
-            the linear patch embedding; `ConvStem` is one.
+        stem: A module, images (B,3,height,width) -> (B,W,height/patch_size,width/patch_size), that
+            takes the place of the linear patch embedding; `ConvStem` is one.
         patch_dropout: Part of the patches that training leaves out (`PatchDropout`).
         attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
         frozen_stages: So many layers, and all before them, do not learn and stay in evaluation

@@ -15,8 +15,8 @@ from mmcoca.registry import MODELS
 class ConvStem(nn.Sequential):
     """3x3 convolutions in place of a linear patch embedding (arXiv 2106.14881).
 
-    Images (B,3,H,W) -> (B,W,H/stride,W/stride). Each convolution ends in a GroupNorm of 8 groups
-    and, but for the last, in a ReLU.
+    Images (B,3,height,width) -> (B,W,height/stride,width/stride). Each convolution ends in a
+    GroupNorm of 8 groups and, but for the last, in a ReLU.
 
     Args:
         out_channels: The encoder's width.

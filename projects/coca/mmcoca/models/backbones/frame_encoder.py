@@ -12,10 +12,11 @@ from .coca_vit import CoCaViT
 
 @MODELS.register_module()
 class FrameEncoder(CoCaViT):
-    """CoCaViT, with its weights, that encodes each of the T frames of a clip by itself.
+    """CoCaViT, with its weights, that encodes each of the F frames of a clip by itself.
 
-    Clips (B,T,3,H,W) -> a tuple of one (B,T*N,W), the tokens of all frames in their order; nothing
-    tells the frames apart, as in the paper (section 3.3, "CoCa for Video Action Recognition").
+    Clips (B,F,3,height,width) -> a tuple of one (B,F*N,W), the tokens of all frames in their order;
+    nothing tells the frames apart, as in the paper (section 3.3, "CoCa for Video Action
+    Recognition").
 
     Args:
         **kwargs: As in CoCaViT.

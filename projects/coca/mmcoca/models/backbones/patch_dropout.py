@@ -8,8 +8,8 @@ from torch import Tensor, nn
 class PatchDropout(nn.Module):
     """Keep a random part of each image's patch tokens in training (arXiv 2212.00794).
 
-    (B,N,W) -> (B,K,W); what is kept stands in random order, after the extra tokens. In evaluation
-    the tokens pass as they are.
+    (B,N,W) -> (B,kept,W); what is kept stands in random order, after the extra tokens. In
+    evaluation the tokens pass as they are.
 
     Args:
         probability: Part of the patches that is left out.

@@ -15,9 +15,9 @@ from .options import GenerationOptions
 
 
 class Beams(NamedTuple):
-    """Captions of A images in G groups of K beams, running or ended; the best of a group first.
+    """Captions of B images in G groups of K beams, running or ended; the best of a group first.
 
-    token_ids and log_probabilities (A,G,K,L) as in Hypotheses, scores (A,G,K).
+    token_ids and log_probabilities (B,G,K,L) as in Hypotheses, scores (B,G,K).
     """
 
     token_ids: Tensor
@@ -29,13 +29,13 @@ class Beams(NamedTuple):
         return Beams(*(field[images] for field in self))
 
     def best(self, count: int) -> tuple[Beams, Tensor]:
-        """The best of each group, and their places (A,G,count)."""
+        """The best of each group, and their places (B,G,count)."""
         scores, places = self.scores.topk(count, dim=-1)
         return Beams(*(gather_beams(x, places) for x in self[:2]), scores), places
 
 
 def gather_beams(x: Tensor, places: Tensor) -> Tensor:
-    """(A,G,K,L) at places (A,G,N) -> (A,G,N,L)."""
+    """(B,G,K,L) at places (B,G,count) -> (B,G,count,L)."""
     return x.gather(2, places[..., None].expand(*places.shape, x.shape[-1]))
 
 
@@ -48,7 +48,7 @@ def beam_search(
     pad_id: int,
     max_length: int,
 ) -> Hypotheses:
-    """Prefix ids (B,P), start first -> the best `num_return_sequences` captions an image.
+    """Prefix ids (B,L), start first -> the best `num_return_sequences` captions an image.
 
     Every step extends each beam by every token and keeps the best K of a group that go on; an
     extension by the end token is a caption. Images whose search is over leave the batch.
@@ -117,12 +117,12 @@ def extend(
     so_far: Tensor,
     beams: int,
 ) -> tuple[Beams, Tensor]:
-    """The best 2K extensions of each group, and the beams (A,G,2K) that they extend.
+    """The best 2K extensions of each group, and the beams (B,G,2K) that they extend.
 
     2K, because at most K of them end: K are left to go on.
 
     Args:
-        rows: (A,G,K) of each beam in the logits (R,V). so_far: Ids (R,T) of the rows.
+        rows: (B,G,K) of each beam in the logits (R,V). so_far: Ids (R,L) of the rows.
     """
     own_normalizer = logits.logsumexp(dim=-1)
     allowed, normalizer = constraints.apply(logits, own_normalizer, so_far)
@@ -165,7 +165,7 @@ def extend(
 def search_is_over(
     running: Beams, ended: Beams, options: GenerationOptions, position: int, max_length: int
 ) -> Tensor:
-    """For each of A images, whether its groups have K captions that no beam will surpass."""
+    """For each of B images, whether its groups have K captions that no beam will surpass."""
     worst, best_running = ended.scores[..., -1], running.scores[..., 0]
     length = position
     if options.early_stopping == 'never' and options.length_penalty > 0:

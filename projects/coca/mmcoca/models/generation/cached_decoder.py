@@ -22,27 +22,27 @@ class CachedDecoder:
     self-attention's grow by what is new. Modules have the forms that are fastest for this.
 
     Args:
-        image_tokens: (B,Q,D). max_length: most tokens of a caption. rows_per_image: R/B at most.
+        regional_tokens: (B,Q,D). max_length: most tokens of a caption. rows_per_image: R/B at most.
     """
 
     def __init__(
         self,
         text: DecoupledTextDecoder,
         head: CaptioningHead,
-        image_tokens: Tensor,
+        regional_tokens: Tensor,
         max_length: int,
         rows_per_image: int,
     ) -> None:
-        forms = choose_forms(image_tokens, rows_per_image, max_length)
+        forms = choose_forms(regional_tokens, rows_per_image, max_length)
         self.text = text = with_forms(text, forms)
         self.head = with_forms(head, forms)
-        self.memory = text.multimodal.project_memory(image_tokens)
+        self.memory = text.multimodal.project_memory(regional_tokens)
         self.unimodal_caches = [SelfAttentionCache(max_length) for _ in text.unimodal.layers]
         self.multimodal_caches = [SelfAttentionCache(max_length) for _ in text.multimodal.layers]
         self.length = 0
 
     def __call__(self, token_ids: Tensor) -> Tensor:
-        """All ids so far (R,L) -> logits (R,T,V) after each of the T that are new."""
+        """All ids so far (R,L) -> logits (R,new,V) after each of those that are new."""
         states = self.text.unimodal.decode(token_ids, self.length, self.unimodal_caches)
         states = self.text.multimodal.decode(states, self.memory, self.multimodal_caches)
         self.length = token_ids.shape[1]
@@ -57,11 +57,11 @@ class CachedDecoder:
 
 
 class Hypotheses(NamedTuple):
-    """Captions (B,S) of B images, the best first.
+    """Captions (B,captions) of B images, the best first.
 
-    token_ids (B,S,L) with the start token, padded after the end; log_probabilities (B,S,L) of each
-    token given those before it and the image, 0 for the start and padding; scores (B,S), by which
-    they are ranked.
+    token_ids (B,captions,L) with the start token, padded after the end; log_probabilities
+    (B,captions,L) of each token given those before it and the image, 0 for the start and padding;
+    scores (B,captions), by which they are ranked.
     """
 
     token_ids: Tensor
@@ -71,7 +71,7 @@ class Hypotheses(NamedTuple):
 
 @torch.no_grad()
 def read_prefix(decoder: CachedDecoder, prefix: Tensor) -> tuple[Tensor, Tensor]:
-    """Prefix ids (B,P), start first -> logits (B,V) after it, log-probabilities (B,P) in it."""
+    """Prefix ids (B,L), start first -> logits (B,V) after it, log-probabilities (B,L) in it."""
     logits = decoder(prefix)
     known = logits[:, :-1].log_softmax(dim=-1).gather(2, prefix[:, 1:, None])[..., 0]
     return logits[:, -1], F.pad(known, (1, 0))

@@ -23,8 +23,9 @@ class Caption:
     """A generated caption.
 
     Attributes:
-        text: Its words. token_ids: (T,) after the start token, the end token included if it was
-            reached. log_probabilities: (T,), of each given those before it and the image.
+        text: Its words.
+        token_ids: (tokens,) after the start token, the end token included if it was reached.
+        log_probabilities: (tokens,), of each given those before it and the image.
         score: By which the captions of an image are ranked.
     """
 
@@ -43,10 +44,10 @@ def generate_captions(
     text: DecoupledTextDecoder,
     head: CaptioningHead,
     tokenizer: TextTokenizer,
-    image_tokens: Tensor,
+    regional_tokens: Tensor,
     options: GenerationOptions,
 ) -> list[list[Caption]]:
-    """Image tokens (B,Q,D) -> `num_return_sequences` captions of each image, the best first.
+    """Regional tokens (B,Q,D) -> `num_return_sequences` captions of each image, the best first.
 
     Images whose prefixes have the same number of tokens are captioned together.
 
@@ -56,16 +57,16 @@ def generate_captions(
     max_length = check_lengths(options, text, tokenizer)
     prefixes = prefix_ids(options, tokenizer)
     if isinstance(options.prefix, str):
-        prefixes *= len(image_tokens)
-    if len(prefixes) != len(image_tokens):
-        raise ValueError(f'{len(prefixes)} prefixes for {len(image_tokens)} images')
+        prefixes *= len(regional_tokens)
+    if len(prefixes) != len(regional_tokens):
+        raise ValueError(f'{len(prefixes)} prefixes for {len(regional_tokens)} images')
     rows_of_length = defaultdict(list)
     for row, prefix in enumerate(prefixes):
         rows_of_length[len(prefix)].append(row)
     captions: list[list[Caption]] = [[] for _ in prefixes]
     for rows in rows_of_length.values():
-        chosen = image_tokens if len(rows) == len(prefixes) else image_tokens[rows]
-        prefix = torch.tensor([prefixes[row] for row in rows], device=image_tokens.device)
+        chosen = regional_tokens if len(rows) == len(prefixes) else regional_tokens[rows]
+        prefix = torch.tensor([prefixes[row] for row in rows], device=regional_tokens.device)
         found = search_captions(text, head, tokenizer, chosen, prefix, options, max_length)
         for row, of_image in zip(rows, found):
             captions[row] = of_image
@@ -76,7 +77,7 @@ def search_captions(
     text: DecoupledTextDecoder,
     head: CaptioningHead,
     tokenizer: TextTokenizer,
-    image_tokens: Tensor,
+    regional_tokens: Tensor,
     prefix: Tensor,
     options: GenerationOptions,
     max_length: int,
@@ -89,7 +90,7 @@ def search_captions(
     )
     rows_per_image = max(options.num_beams, options.num_return_sequences)
     hypotheses = (beam_search if options.num_beams > 1 else sample)(
-        CachedDecoder(text, head, image_tokens, max_length, rows_per_image),
+        CachedDecoder(text, head, regional_tokens, max_length, rows_per_image),
         constraints,
         prefix,
         tokenizer.end_id,

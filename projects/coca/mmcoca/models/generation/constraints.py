@@ -38,7 +38,7 @@ class Constraints:
         ones.
 
         Args:
-            normalizer: (R,), logsumexp of the logits. token_ids: (R,T), the captions so far.
+            normalizer: (R,), logsumexp of the logits. token_ids: (R,L), the captions so far.
         """
         options = self.options
         if options.repetition_penalty != 1:
@@ -54,7 +54,7 @@ class Constraints:
 
 
 def penalize_repetition(logits: Tensor, token_ids: Tensor, penalty: float) -> Tensor:
-    """Make the tokens of each row (R,T) less probable in its logits (R,V)."""
+    """Make the tokens of each row (R,L) less probable in its logits (R,V)."""
     present = logits.gather(1, token_ids)
     return logits.scatter(
         1, token_ids, torch.where(present > 0, present / penalty, present * penalty)
@@ -62,10 +62,10 @@ def penalize_repetition(logits: Tensor, token_ids: Tensor, penalty: float) -> Te
 
 
 def forbid_repeated_ngrams(logits: Tensor, token_ids: Tensor, size: int) -> None:
-    """Set to -inf in (R,V) what would complete an n-gram that the row's ids (R,T) already have."""
+    """Set to -inf in (R,V) what would complete an n-gram that the row's ids (R,L) already have."""
     if token_ids.shape[1] < size:
         return
-    ngrams = token_ids.unfold(1, size, 1)  # (R,T-size+1,size)
+    ngrams = token_ids.unfold(1, size, 1)  # (R,L-size+1,size)
     last = token_ids[:, token_ids.shape[1] - size + 1:]
     matches = (ngrams[..., :-1] == last[:, None]).all(dim=-1)
     rows, places = matches.nonzero(as_tuple=True)
@@ -73,7 +73,7 @@ def forbid_repeated_ngrams(logits: Tensor, token_ids: Tensor, size: int) -> None
 
 
 def forbid_sequence(logits: Tensor, token_ids: Tensor, sequence: Sequence[int]) -> None:
-    """Set to -inf in (R,V) the last id of a sequence where rows (R,T) end in those before it."""
+    """Set to -inf in (R,V) the last id of a sequence where rows (R,L) end in those before it."""
     *before, last = sequence
     if token_ids.shape[1] < len(before):
         return

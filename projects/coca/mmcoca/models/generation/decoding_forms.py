@@ -24,7 +24,7 @@ FEWEST_PACKED_STEPS = 8
 
 
 class PackedLinear(nn.Module):
-    """A linear layer with a copy of its weight (N,K) in oneDNN's blocked layout for so many rows.
+    """A linear layer with a copy of its weight in oneDNN's blocked layout for so many rows.
 
     The operators are those that torch's compiler emits for frozen weights.
     """
@@ -36,7 +36,7 @@ class PackedLinear(nn.Module):
         self.product = torch.ops.mkldnn._linear_pointwise.default
 
     def forward(self, x: Tensor) -> Tensor:
-        """(...,K) -> (...,N)."""
+        """(...,inputs) -> (...,outputs)."""
         return self.product(x, self.weight, self.bias, 'none', [], '')
 
 
@@ -56,7 +56,7 @@ class UnprojectedCrossAttention(nn.Module):
         return (memory, )
 
     def forward(self, x: Tensor, memory: tuple[Tensor], packing: None = None) -> Tensor:
-        """(B,T,D) and the (B,S,M) of `project_memory` -> (B,T,D)."""
+        """(R,new,D) and the (R,S,M) of `project_memory` -> (R,new,D)."""
         query = split_heads(self.query(x), self.num_heads)
         attended = attend_unprojected(
             query, *memory, self.key_weight, self.value_weight, self.value_bias
@@ -67,17 +67,17 @@ class UnprojectedCrossAttention(nn.Module):
 Forms = Mapping[type, Callable[[nn.Module], nn.Module]]
 
 
-def choose_forms(image_tokens: Tensor, rows_per_image: int, max_length: int) -> Forms:
-    """The forms that are faster for captions of image tokens (B,Q,D), by the type they replace."""
-    if image_tokens.device.type != 'cpu' or torch.is_autocast_enabled('cpu'):
+def choose_forms(regional_tokens: Tensor, rows_per_image: int, max_length: int) -> Forms:
+    """The forms that are faster for captions of tokens (B,Q,D), by the type they replace."""
+    if regional_tokens.device.type != 'cpu' or torch.is_autocast_enabled('cpu'):
         return {}
     forms = {}
-    if rows_per_image == 1 and image_tokens.dtype in (torch.float32, torch.float64):
+    if rows_per_image == 1 and regional_tokens.dtype in (torch.float32, torch.float64):
         forms[CrossAttention] = unprojected
-    rows = rows_per_image * len(image_tokens)
+    rows = rows_per_image * len(regional_tokens)
     is_worthwhile = rows >= FEWEST_PACKED_ROWS and max_length >= FEWEST_PACKED_STEPS
     has_onednn = torch.backends.mkldnn.enabled and hasattr(torch.ops.mkldnn, '_linear_pointwise')
-    if is_worthwhile and has_onednn and image_tokens.dtype == torch.float32:
+    if is_worthwhile and has_onednn and regional_tokens.dtype == torch.float32:
         forms[nn.Linear] = lambda linear: PackedLinear(linear.weight, linear.bias, rows)
         forms[CaptioningHead] = lambda head: PackedLinear(head.weight, None, rows)
     return forms

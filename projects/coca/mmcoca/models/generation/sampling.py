@@ -20,7 +20,7 @@ def sample(
     pad_id: int,
     max_length: int,
 ) -> Hypotheses:
-    """Prefix ids (B,P), start first -> `num_return_sequences` captions an image.
+    """Prefix ids (B,L), start first -> `num_return_sequences` captions an image.
 
     An image leaves the batch when all its captions have ended.
     """
@@ -89,7 +89,7 @@ def draw(
 
 
 def most_probable(logits: Tensor, options: GenerationOptions) -> tuple[Tensor, Tensor]:
-    """Logits (R,V) -> over the temperature, those that top_k and top_p keep (R,K); their ids (R,K).
+    """Logits (R,V) -> over the temperature, what top_k and top_p keep (R,kept), and the ids.
 
     -inf for those within the k that are beyond p.
     """

@@ -11,12 +11,12 @@ from .softmax_attention import attend, attend_unprojected, attention_logits
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
-    """(B,T,D) -> (B,heads,T,D/heads)."""
+    """(B,A,D) -> (B,heads,A,C)."""
     return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
 
 
 def merge_heads(x: Tensor) -> Tensor:
-    """(B,heads,T,D/heads) -> (B,T,D)."""
+    """(B,heads,A,C) -> (B,A,D)."""
     return x.transpose(1, 2).flatten(-2)
 
 
@@ -29,7 +29,7 @@ def check_heads(dims: int, num_heads: int) -> None:
 class SelfAttentionCache:
     """Keys and values of the tokens decoded so far, in room reserved once.
 
-    Shapes: keys and values (B,heads,max_length,D/heads), of which `length` positions are filled.
+    Shapes: keys and values (R,heads,max_length,C), of which `length` positions are filled.
     """
 
     def __init__(self, max_length: int) -> None:
@@ -39,7 +39,7 @@ class SelfAttentionCache:
         self.values: Tensor | None = None
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Add (B,heads,T,D/heads) keys and values; return all that are filled."""
+        """Add (R,heads,new,C) keys and values; return all that are filled."""
         if self.keys is None:
             shape = (*key.shape[:2], self.max_length, key.shape[-1])
             self.keys, self.values = key.new_empty(shape), value.new_empty(shape)
@@ -103,7 +103,7 @@ class SelfAttention(MultiHeadAttention):
         packing: Packing | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """Attend causally, or as the mask (B,1,L,S) says; with a packing, `x` is (T,D), packed.
+        """Attend causally, or as the mask (B,1,A,S) says; with a packing, `x` is (T,D), packed.
 
         With a cache, `x` is what follows the cached tokens: all of them if the cache is empty,
         else a single one.
@@ -121,15 +121,15 @@ class SelfAttention(MultiHeadAttention):
         return self.proj(x if packing is None else packing.pack(x))
 
 
-# T queries of a head over a memory itself take 2 T products for each of its channels, its keys and
+# A queries of a head over a memory itself take 2 A products for each of its channels, its keys and
 # values 2 C with C channels a head; the rest is what reordering costs, measured on a CPU.
 UNPROJECTED_PART = 0.75
 
-KeysValues = tuple[Tensor, Tensor]  # each (B,heads,S,D/heads)
+KeysValues = tuple[Tensor, Tensor]  # each (B,heads,S,C)
 
 
 class CrossAttention(MultiHeadAttention):
-    """Multi-head attention of queries (B,T,D) over a memory (B,S,M) -> (B,T,D)."""
+    """Multi-head attention of queries (B,A,D) over a memory (B,S,M) -> (B,A,D)."""
 
     def __init__(
         self, dims: int, num_heads: int, memory_dims: int | None = None, **options
@@ -149,7 +149,7 @@ class CrossAttention(MultiHeadAttention):
     def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
         """Keys and values of a memory (B,S,M), to be computed once.
 
-        Where all of their use is one call with so few queries (T) that these attend faster to the
+        Where all of their use is one call with so few queries (A) that these attend faster to the
         memory itself, the memory.
         """
         if num_queries is not None and self.can_skip_projection:
@@ -167,7 +167,7 @@ class CrossAttention(MultiHeadAttention):
     ) -> Tensor:
         """Attend from `x` to what `project_memory` returned; with a packing, `x` is (T,D).
 
-        `x` may be (1,T,D), the same for all memories, or (R,T,D), where each of the B memories
+        `x` may be (1,A,D), the same for all memories, or (R,A,D), where each of the B memories
         belongs to R/B rows next to each other. A mask (B,1,1,S) is True where a query may attend.
         """
         batch_size = (memory if isinstance(memory, Tensor) else memory[0]).shape[0]
@@ -189,6 +189,6 @@ class CrossAttention(MultiHeadAttention):
         return attend_unprojected(query, memory, key_weight, value_weight, value_bias, mask)
 
     def attention_weights(self, x: Tensor, key: Tensor) -> Tensor:
-        """Weights (B,heads,T,S) of `x` (B,T,D) on keys of `project_memory`: for pictures."""
+        """Weights (B,heads,A,S) of `x` (B,A,D) on keys of `project_memory`: for pictures."""
         query = self.query_norm(split_heads(self.query(x), self.num_heads))
         return attention_logits(query, key, self.logit_soft_cap).softmax(dim=-1)

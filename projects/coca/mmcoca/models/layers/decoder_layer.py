@@ -61,7 +61,7 @@ class MultimodalLayer(UnimodalLayer):
         self.cross_attention = CrossAttention(dims, num_heads, memory_dims, **(attention_cfg or {}))
 
     def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
-        """What cross-attention reads of image tokens (B,Q,D), as CrossAttention.project_memory."""
+        """What cross-attention reads of tokens (B,Q,D), as CrossAttention.project_memory."""
         return self.cross_attention.project_memory(memory, num_queries)
 
     def forward(
@@ -99,7 +99,7 @@ class TwoMLPMultimodalLayer(MultimodalLayer):
         self.cross_mlp = MLP(dims, mlp_dims, dropout)
 
     def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
-        """What cross-attention reads of image tokens (B,Q,D), as CrossAttention.project_memory."""
+        """What cross-attention reads of tokens (B,Q,D), as CrossAttention.project_memory."""
         return super().project_memory(self.memory_norm(memory), num_queries)
 
     def forward(

@@ -5,7 +5,7 @@ from torch import nn
 
 
 class MLP(nn.Sequential):
-    """Linear, GELU, Linear: (B,T,D) -> (B,T,D)."""
+    """Linear, GELU, Linear: (...,D) -> (...,D)."""
 
     def __init__(self, dims: int, hidden_dims: int, dropout: float = 0.0) -> None:
         super().__init__(

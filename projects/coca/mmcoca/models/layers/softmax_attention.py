@@ -17,13 +17,13 @@ def attend(
     mask: Tensor | None = None,
     logit_soft_cap: float | None = None,
 ) -> Tensor:
-    """Softmax attention of queries (B,heads,T,C) over keys and values (B,heads,S,C).
+    """Softmax attention of queries (B,heads,A,C) over keys and values (B,heads,S,C).
 
     torch's fused kernel, but for a soft cap, which it does not have, and for bfloat16 on the CPU,
     where its backward pass is several times slower than two batched products.
 
     Args:
-        mask: (B,1,T,S), True where a query may attend to a key.
+        mask: (B,1,A,S), True where a query may attend to a key.
         logit_soft_cap: As in `attention_logits`.
     """
     is_slow = query.device.type == 'cpu' and query.dtype == torch.bfloat16
@@ -41,7 +41,7 @@ def attend_explicitly(
     mask: Tensor | None = None,
     logit_soft_cap: float | None = None,
 ) -> Tensor:
-    """`attend` by two batched products with the weights (B,heads,T,S) in between."""
+    """`attend` by two batched products with the weights (B,heads,A,S) in between."""
     logits = attention_logits(query, key, logit_soft_cap)
     if is_causal:
         mask = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
@@ -51,7 +51,7 @@ def attend_explicitly(
 
 
 def attention_logits(query: Tensor, key: Tensor, soft_cap: float | None = None) -> Tensor:
-    """Scaled products (B,heads,T,S) of queries (B,heads,T,C) and keys (B,heads,S,C).
+    """Scaled products (B,heads,A,S) of queries (B,heads,A,C) and keys (B,heads,S,C).
 
     With a soft cap c each logit x becomes c tanh(x/c), so that none exceeds c (google-research/vila
     takes 50).
@@ -68,13 +68,13 @@ def attend_unprojected(
     value_bias: Tensor,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Queries (B,heads,T,C) over a memory (B,S,M) itself, without keys and values of it.
+    """Queries (B,heads,A,C) over a memory (B,S,M) itself, without keys and values of it.
 
     A logit is query . (key_weight memory + key_bias): key_weight can be applied to the query
     instead, and what the bias adds is the same for all of the memory, which no softmax sees. The
     sum of values, likewise, is value_weight applied to the weighted sum of the memory. Each head
     then attends to all M channels: more products a query, none for the memory (as in DeepSeek-V2,
-    arXiv 2405.04434, section 2.1). Returns (B,heads,T,C).
+    arXiv 2405.04434, section 2.1). Returns (B,heads,A,C).
 
     Args:
         key_weight, value_weight: (heads,C,M). value_bias: (heads*C,).
@@ -83,12 +83,12 @@ def attend_unprojected(
     batch_size, num_heads, length, channels = query.shape
     # The logits are divided by the root of the channels that attention sees, M of them.
     query = query * (memory.shape[-1] / channels)**0.5
-    query = torch.bmm(query.transpose(0, 1).flatten(1, 2), key_weight)  # (heads,B*T,M)
+    query = torch.bmm(query.transpose(0, 1).flatten(1, 2), key_weight)  # (heads,B*A,M)
     query = query.unflatten(1, (batch_size, length)).transpose(0, 1).flatten(1, 2)
     memory = memory[:, None]  # the single head that all share
     # The fused kernel would compute the logits once more in the backward pass.
     attended = attend_explicitly(query[:, None], memory, memory, mask=mask)[:, 0]
     attended = attended.unflatten(1, (num_heads, length)).transpose(0, 1).flatten(1, 2)
-    values = torch.bmm(attended, value_weight.transpose(1, 2))  # (heads,B*T,C)
+    values = torch.bmm(attended, value_weight.transpose(1, 2))  # (heads,B*A,C)
     values = values.unflatten(1, (batch_size, length)).transpose(0, 1)
     return values + value_bias.view(num_heads, 1, channels)

@@ -47,7 +47,7 @@ class CoCaForUnderstanding(CoCa):
         return parts_of_loss(self, 'contrastive') + head_of_loss(self, 'captioning')
 
     def pool_regions(self, images: Tensor) -> Tensor:
-        """Images (B,3,H,W), or several a text (B,images,3,H,W) -> (B*images,Q,D)."""
+        """Images (B,3,height,width) or (B,images,3,height,width) -> (B*images,Q,D)."""
         return self.pool(images.flatten(0, -4))[1]
 
     def understand(self, regional_tokens: Tensor, texts: Sequence[str]) -> Tensor:

@@ -18,16 +18,17 @@ from ..coca import CoCa
 
 @MODELS.register_module()
 class CoCaForVideoRetrieval(CoCa):
-    """A CoCa whose mode 'predict' embeds clips (B,T,3,H,W): the mean of the frames' embeddings."""
+    """A CoCa whose mode 'predict' embeds clips (B,F,3,height,width): the mean of the frames.
+    """
 
     def encode_clips(self, clips: Tensor) -> Tensor:
-        """Clips (B,T,3,H,W) -> embeddings (B,E), L2-normalised."""
+        """Clips (B,F,3,height,width) -> embeddings (B,E), L2-normalised."""
         frames = self.encode_image(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
         return F.normalize(frames.mean(dim=1), dim=-1)
 
     @torch.no_grad()
     def predict(self, clips: Tensor, data_samples: Sequence[DataSample]) -> list[DataSample]:
-        """Set each sample's `image_feature` (E,) and `text_features` (n,E) of its n captions."""
+        """Set each sample's `image_feature` (E,) and `text_features` (captions,E)."""
         captions = [texts_of(sample) for sample in data_samples]
         texts = [text for of_sample in captions for text in of_sample]
         features = self.encode_text(texts).split([len(of_sample) for of_sample in captions])

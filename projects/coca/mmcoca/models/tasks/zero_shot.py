@@ -18,7 +18,7 @@ from .class_embeddings import KeptClassEmbeddings
 
 @torch.no_grad()
 def classify_images(model: CoCa, images: Tensor, embeddings: Tensor) -> Tensor:
-    """Images (B,3,H,W), class embeddings (classes,E) -> probabilities (B,classes).
+    """Images (B,3,height,width), class embeddings (classes,E) -> probabilities (B,classes).
 
     By the learned temperature, in at least float32 also under autocast.
     """

@@ -39,7 +39,7 @@ class AggregatingUnimodalDecoder(UnimodalDecoder):
         nn.init.normal_(self.cls_embedding, std=0.02)
 
     def append_cls(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, None]:
-        """As UnimodalDecoder, with C tokens for [CLS]: embedded (B,L+C,D), lengths with them."""
+        """As UnimodalDecoder, with several [CLS]: embedded (B,L+cls,D), lengths with them."""
         num_cls_tokens = len(self.cls_embedding)
         x = F.pad(self.embed(token_ids), (0, 0, 0, num_cls_tokens))
         rows = torch.arange(len(x), device=x.device)[:, None]

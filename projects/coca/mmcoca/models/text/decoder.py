@@ -68,7 +68,7 @@ class UnimodalDecoder(BaseModule):
         nn.init.normal_(self.cls_embedding, std=0.02)
 
     def embed(self, token_ids: Tensor, first_position: int = 0) -> Tensor:
-        """Token ids (B,T), the first at the given position -> (B,T,D).
+        """Token ids (B,L), the first at the given position -> (B,L,D).
 
         Raises ValueError for more tokens than there are positions.
         """
@@ -107,7 +107,7 @@ class UnimodalDecoder(BaseModule):
         return x[packing.ends]
 
     def decode(self, token_ids: Tensor, start: int, caches: list[SelfAttentionCache]) -> Tensor:
-        """All token ids so far (B,L); of those from `start` on, the states (B,L-start,D).
+        """All token ids so far (R,L) -> states (R,new,D) of those from `start` on.
 
         The caches, one a layer, hold the tokens before `start`.
         """
@@ -149,20 +149,20 @@ class MultimodalDecoder(BaseModule):
         self.apply(init_transformer_weights)
 
     def project_memory(self,
-                       image_tokens: Tensor,
+                       regional_tokens: Tensor,
                        num_queries: int | None = None) -> list[KeysValues | Tensor]:
-        """Image tokens (B,Q,D) -> what each layer reads of them (CrossAttention.project_memory)."""
-        return [layer.project_memory(image_tokens, num_queries) for layer in self.layers]
+        """Tokens (B,Q,D) -> what each layer reads of them, as CrossAttention.project_memory."""
+        return [layer.project_memory(regional_tokens, num_queries) for layer in self.layers]
 
-    def forward(self, token_states: Tensor, image_tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Unimodal states (B,L,D), image tokens (B,Q,D) and lengths (B,) -> states (B,L,D).
+    def forward(self, token_states: Tensor, regional_tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Unimodal states (B,L,D), regional tokens (B,Q,D) and lengths (B,) -> states (B,L,D).
 
         The states from a text's length on are zeros.
         """
         packing = Packing(lengths, token_states.shape[1])
         x = packing.pack(token_states)
-        queries_an_image = len(token_states) * token_states.shape[1] // len(image_tokens)
-        memories = self.project_memory(image_tokens, queries_an_image)
+        queries_an_image = len(token_states) * token_states.shape[1] // len(regional_tokens)
+        memories = self.project_memory(regional_tokens, queries_an_image)
         for layer, memory in zip(self.layers, memories):
             x = layer(x, memory, packing=packing)
         return packing.pad(self.norm(x))
@@ -173,7 +173,7 @@ class MultimodalDecoder(BaseModule):
         memories: list[KeysValues],
         caches: list[SelfAttentionCache],
     ) -> Tensor:
-        """Unimodal states (B,T,D) that follow what the caches hold -> (B,T,D)."""
+        """Unimodal states (R,new,D) that follow what the caches hold -> (R,new,D)."""
         x = token_states
         for layer, memory, cache in zip(self.layers, memories, caches, strict=True):
             x = layer(x, memory, cache)
@@ -185,7 +185,7 @@ class DecoupledTextDecoder(BaseModule):
     """Both halves with one width (Table 1): `unimodal` and `multimodal`.
 
     Args:
-        vocab_size: V. dims: D. memory_dims: width of the image tokens, D if None.
+        vocab_size: V. dims: D. memory_dims: width of the regional tokens, D if None.
         num_multimodal_layers: 0 leaves the upper half out (a dual encoder).
         attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
         unimodal, multimodal: Further options of a half, another `type` included.

@@ -48,7 +48,7 @@ class FixedLengthUnimodalDecoder(UnimodalDecoder):
         init_open_clip_layers(self.layers)
 
     def append_cls(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids (B,L), lengths (B,) -> embedded (B,T,D) with [CLS], lengths with it, mask (B,1,T,T).
+        """Ids (B,L), lengths (B,) -> embedded (B,A,D) with [CLS], lengths with it, mask (B,1,A,A).
         """
         is_padding = torch.arange(token_ids.shape[1], device=lengths.device) >= lengths[:, None]
         token_ids = token_ids.masked_fill(is_padding, self.pad_id)
@@ -62,7 +62,7 @@ class FixedLengthUnimodalDecoder(UnimodalDecoder):
         return x, cls_position + 1, self.attention_mask(token_ids)
 
     def attention_mask(self, token_ids: Tensor) -> Tensor:
-        """Ids (B,T) -> (B,1,T,T), True where the token of a row may attend to that of a column.
+        """Ids (B,A) -> (B,1,A,A), True where the token of a row may attend to that of a column.
 
         Causal, and no column of padding; the legacy mask takes each column for the one before it,
         so that the first is always seen.

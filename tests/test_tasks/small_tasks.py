@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from in_process import fresh_managers
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 
@@ -78,14 +79,16 @@ def load_small(name: str, folder: Path, steps: int = 60, batch_size: int = 16) -
 
 def train_small(cfg: Config) -> str:
     """Train -> the checkpoint of the last step."""
-    build_training(cfg.copy()).train()
+    with fresh_managers():
+        build_training(cfg.copy()).train()
     return str(Path(cfg.work_dir) / f'iter_{cfg.train_cfg.max_iters}.pth')
 
 
 def evaluate(cfg: Config, checkpoint: str) -> dict[str, float]:
     """Test a checkpoint -> the metrics."""
     cfg.load_from = checkpoint
-    return build_testing(cfg).test()
+    with fresh_managers():
+        return build_testing(cfg).test()
 
 
 def pretrain_small(folder: Path, pairs: list[tuple[Path, list[str]]], steps: int) -> str:

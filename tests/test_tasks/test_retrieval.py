@@ -81,8 +81,8 @@ def test_configs(folder, drawings, pretrained, name, image_folder, file):
 @pytest.mark.parametrize(
     'content, message',
     [
-        ('{"images": [', 'JSONDecodeError Expecting value'),
-        ('[1, 2]', 'TypeError list indices'),
+        ('{"images": [', 'JSONDecodeError: Expecting value'),
+        ('[1, 2]', 'TypeError: list indices'),
         ('{"images": []}', 'ValueError'),
     ],
 )
@@ -94,7 +94,7 @@ def test_an_annotation_file_of_another_form_is_named(folder, content, message):
     cfg.test_dataloader.dataset.data_root = str(folder)
     with pytest.raises(UserError) as raised:
         build_testing(cfg)
-    assert f'{path}: not as the data set needs it: {message}' in str(raised.value)
+    assert f'data set of {path}: {message}' in str(raised.value)
 
 
 def test_msrvtt(folder, drawings, pretrained):

@@ -2,6 +2,8 @@
 """The study tool from training to the table, on a few drawings."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -99,12 +101,13 @@ def test_table_and_picture_have_what_was_measured(study):
     assert min(pixels.shape) > 300 and 0.01 < (pixels < 250).mean() < 0.9
 
 
-def test_started_again_it_repeats_nothing(run, study):
+def test_started_again_as_a_program_it_repeats_nothing(repository, study):
     folder, _ = study
     before = files_of(folder)
     results = (folder / 'docs/studies/ablations.json').read_text()
-    done = run(folder)
-    assert done.returncode == 0 and '[' not in done.stdout
+    command = [sys.executable, repository / 'tools' / 'studies' / 'run.py', *OPTIONS]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0 and '[' not in done.stdout, done.stderr
     assert files_of(folder) == before
     assert (folder / 'docs/studies/ablations.json').read_text() == results
 

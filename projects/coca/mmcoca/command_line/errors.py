@@ -98,8 +98,11 @@ def data_errors(dataloader: Mapping) -> Iterator[None]:
         if arose_in_own_code(error) and not is_about_a_setting(error, dataloader):
             raise
         files = ', '.join(dict.fromkeys(files_of(dataloader)))
-        about = f' (data set with {files})' if files else ''
-        raise UserError(f'{reason_of(error)}{about}') from error
+        about = f'data set of {files}: ' if files else ''
+        said = reason_of(error)
+        if not said.startswith(type(error).__name__):
+            said = f'{type(error).__name__}: {said}'
+        raise UserError(f'{about}{said}') from error
 
 
 def is_about_a_setting(error: Exception, settings: Mapping) -> bool:
@@ -111,11 +114,13 @@ def is_about_a_setting(error: Exception, settings: Mapping) -> bool:
 
 
 def files_of(settings: object) -> Iterator[str]:
-    """The files and folders that a config of a data set, or of one around it, names."""
+    """The files that a config of a data set, or of one around it, names; or else its folder."""
     if isinstance(settings, Mapping):
-        for name, value in settings.items():
-            if name in ('ann_file', 'question_file', 'data_root') and value:
-                yield f'{name} {value}'
+        root = str(settings.get('data_root') or '')
+        files = [settings.get(name) for name in ('ann_file', 'question_file')]
+        named = [os.path.join(root, file) for file in files if isinstance(file, str) and file]
+        yield from named or ([root] if root else [])
+        for value in settings.values():
             yield from files_of(value)
     elif isinstance(settings, list | tuple):
         for value in settings:

@@ -39,7 +39,7 @@ def check_pretrained_parts(model: nn.Module) -> None:
         path = cfg['checkpoint']
         if '://' in path:
             continue
-        prefix = cfg.get('prefix')
+        prefix = (cfg.get('prefix') or '').rstrip('.')
         start = f'{prefix}.' if prefix else ''
         found, expected = read_state_dict(path, 'meta'), part.state_dict()
         if not any(f'{start}{name}' in found for name in expected):

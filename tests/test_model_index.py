@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import mmpretrain
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -88,3 +89,12 @@ assert config.filename.startswith({str(target)!r}) and config.model.text.dims ==
 '''
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_models_are_listed_by_task_and_say_that_nothing_is_trained(emoji_data, monkeypatch):
+    for task in ('Image Caption', 'Image-To-Text Retrieval', 'Text-To-Image Retrieval'):
+        assert mmpretrain.list_models('*coca*', task=task) == NAMES
+    monkeypatch.chdir(emoji_data.parents[1])  # where the name's config finds its vocabulary
+    with pytest.warns(UserWarning, match='this CoCa has random weights, so that what it says'):
+        found = mmpretrain.inference_model('coca_tiny_emoji', np.zeros((32, 32, 3), np.uint8))
+    assert isinstance(found['pred_caption'], str)

@@ -137,6 +137,8 @@ def test_mistakes_with_own_classes_are_one_line(config):
     assert 'broken.jsonl line 1' in line
     line = one_line(config, 'train_dataloader.dataset.ann_file=missing.jsonl')
     assert 'missing.jsonl does not exist' in line
+    line = one_line(config, 'model.tokenizer.vocab_file=data/t.json')
+    assert f'tokenizer file data/t.json does not exist (looked for in {os.getcwd()})' in line
     line = one_line(config, 'train_dataloader.dataset.nothing=1')
     assert "unexpected keyword argument 'nothing'" in line
 

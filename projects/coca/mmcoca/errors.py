@@ -1,6 +1,10 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Mistakes of a user, which the command lines print as one line."""
 
+from __future__ import annotations
+
+import os
+
 
 class UserError(Exception):
     """A mistake of the person at the command line, told in one line."""
@@ -8,6 +12,12 @@ class UserError(Exception):
 
 class MissingFileError(UserError, FileNotFoundError):
     """A file or folder that the user named is not there."""
+
+    @classmethod
+    def of(cls, kind: str, path: str | os.PathLike) -> MissingFileError:
+        """That a file of some kind does not exist, and where a relative path was looked for."""
+        place = '' if os.path.isabs(path) else f' (looked for in {os.getcwd()})'
+        return cls(f'{kind} {path} does not exist{place}')
 
 
 class SettingError(ValueError):

@@ -5,13 +5,22 @@ from mmcoca.models.tasks import class_embeddings, classify_images
 from .captioning import CaptionFileError, Description, caption_images, describe_images
 from .embeddings import EmbeddingIndex
 from .image_files import find_images, load_images, name_below
-from .inferencers import SearchInferencer, ZeroShotClassificationInferencer
+from .inferencers import (
+    FeatureExtractor,
+    ImageCaptionInferencer,
+    ImageToTextRetrievalInferencer,
+    SearchInferencer,
+    ZeroShotClassificationInferencer,
+)
 from .model import load_model
 
 __all__ = [
     'CaptionFileError',
     'Description',
     'EmbeddingIndex',
+    'FeatureExtractor',
+    'ImageCaptionInferencer',
+    'ImageToTextRetrievalInferencer',
     'SearchInferencer',
     'ZeroShotClassificationInferencer',
     'caption_images',

@@ -47,7 +47,7 @@ class EmbeddingIndex:
     def load(cls, path: str | Path) -> EmbeddingIndex:
         """What `save` wrote. Raises FileNotFoundError, and ValueError for another file."""
         if not Path(path).is_file():
-            raise MissingFileError(f'embeddings {path} do not exist')
+            raise MissingFileError.of('embeddings file', path)
         try:
             with safe_open(path, 'pt') as file:
                 embeddings = file.get_tensor('embeddings')

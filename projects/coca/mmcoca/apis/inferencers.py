@@ -1,14 +1,14 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""What mmpretrain's inferencers lack, in their style: classes of one's own, search in an index."""
+"""mmpretrain's inferencers of images read as in training; classes of one's own, search."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import mmpretrain
 import numpy as np
 import torch
-from mmpretrain import FeatureExtractor, ImageClassificationInferencer
 from mmpretrain.apis.base import BaseInferencer, InputType, ModelType
 from mmpretrain.structures import DataSample
 from torch import Tensor
@@ -38,7 +38,19 @@ class ImagesAsTrained(BaseInferencer):
         return loaders[0]({key: image})['img']
 
 
-class ZeroShotClassificationInferencer(ImagesAsTrained, ImageClassificationInferencer):
+class ImageCaptionInferencer(ImagesAsTrained, mmpretrain.ImageCaptionInferencer):
+    """mmpretrain's, of images read as in training: paths, arrays in BGR, or PIL images."""
+
+
+class ImageToTextRetrievalInferencer(ImagesAsTrained, mmpretrain.ImageToTextRetrievalInferencer):
+    """mmpretrain's, of images read as in training: paths, arrays in BGR, or PIL images."""
+
+
+class FeatureExtractor(ImagesAsTrained, mmpretrain.FeatureExtractor):
+    """mmpretrain's, of images read as in training: paths, arrays in BGR, or PIL images."""
+
+
+class ZeroShotClassificationInferencer(ImagesAsTrained, mmpretrain.ImageClassificationInferencer):
     """mmpretrain's image classification, with classes named in words.
 
     Args:
@@ -84,7 +96,7 @@ class ZeroShotClassificationInferencer(ImagesAsTrained, ImageClassificationInfer
         ]
 
 
-class SearchInferencer(ImagesAsTrained, FeatureExtractor):
+class SearchInferencer(FeatureExtractor):
     """Images or texts -> the nearest of an index, as tools/inference/embed.py writes it.
 
     Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from mmcoca.errors import UserError
+from mmcoca.errors import MissingFileError
 
 from .errors import program_errors
 from .options import check_options
@@ -22,7 +22,7 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises UserError for a missing or broken config file and for options it cannot take.
     """
     if not os.path.isfile(args.config):
-        raise UserError(f'config file {args.config} does not exist')
+        raise MissingFileError.of('config file', args.config)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with program_errors(args.config):
         cfg = Config.fromfile(args.config)

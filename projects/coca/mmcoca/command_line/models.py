@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmcoca.apis import load_model
-from mmcoca.errors import UserError
+from mmcoca.errors import MissingFileError, UserError
 from mmcoca.models import CoCa
 
 from .errors import config_errors, program_errors
@@ -45,7 +45,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def load_model_of(args: argparse.Namespace) -> CoCa:
     """The model that these options name. Raises UserError for what a user can mend."""
     if not os.path.isfile(args.config):
-        raise UserError(f'config file {args.config} does not exist')
+        raise MissingFileError.of('config file', args.config)
     with program_errors(args.config):
         cfg = Config.fromfile(args.config)
         check_options(cfg, args.cfg_options or {})

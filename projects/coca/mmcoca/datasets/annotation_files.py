@@ -213,7 +213,7 @@ def read_annotations(
             f"{path}: unknown ending '{path.suffix}': use one of {', '.join(FORMATS)}"
         )
     if not path.is_file():
-        raise MissingFileError(f'annotation file {path} does not exist')
+        raise MissingFileError.of('annotation file', path)
     file_format = FORMATS[path.suffix]
     try:
         yield from file_format.read(

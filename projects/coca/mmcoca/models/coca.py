@@ -22,8 +22,10 @@ from .parts import (
     freeze,
     is_trained,
     keep_in_evaluation,
+    note_weights,
     parts_of_loss,
     refuse_other_weights,
+    warn_of_random_weights,
 )
 from .text import TextBatch
 
@@ -79,7 +81,9 @@ class CoCa(MMPretrainProtocol, BaseModel):
         untrained = self.untrained_parts()
         freeze(self, untrained)
         self.frozen = (*frozen, *untrained)
+        self.has_learned = False
         self.register_load_state_dict_pre_hook(refuse_other_weights)
+        self.register_load_state_dict_pre_hook(note_weights)
         self.train()
 
     def train(self, mode: bool = True) -> CoCa:
@@ -107,8 +111,10 @@ class CoCa(MMPretrainProtocol, BaseModel):
         string, is its `gt_caption` (mode 'predict' also takes a list of strings, or none).
         """
         if mode == 'loss':
+            self.has_learned = True
             return self.loss(images, data_samples)
         if mode == 'predict':
+            warn_of_random_weights(self)
             return self.predict(images, data_samples)
         if mode == 'tensor':
             return self.extract_feat(images=images, data_samples=data_samples)

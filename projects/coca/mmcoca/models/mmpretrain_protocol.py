@@ -11,6 +11,7 @@ from torch import Tensor
 from mmcoca.samples import texts_of
 
 from .layers import similarities
+from .parts import warn_of_random_weights
 
 
 class MMPretrainProtocol:
@@ -35,6 +36,7 @@ class MMPretrainProtocol:
 
         Raises ValueError for another stage.
         """
+        warn_of_random_weights(self)
         if inputs is not None:
             stages = dict(backbone=self.backbone, neck=self.pool, embedding=self.encode_image)
             if stage not in stages:

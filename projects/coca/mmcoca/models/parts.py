@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -141,4 +142,20 @@ def refuse_other_weights(
             f'none of the {len(state_dict)} tensors of this checkpoint is one of the {len(own)} of '
             "the model; open_clip's become a checkpoint by "
             'tools/model_converters/open_clip_to_mmcoca.py'
+        )
+
+
+def note_weights(model: BaseModel, state_dict: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """A hook before `load_state_dict`: the model no longer has nothing but its random start."""
+    if any(name.startswith(prefix) for name in state_dict):
+        model.has_learned = True
+
+
+def warn_of_random_weights(model: BaseModel) -> None:
+    """Warn where a model is asked that was neither trained nor given any weights."""
+    if not model.has_learned:
+        warnings.warn(
+            'this CoCa has random weights, so that what it says means nothing: no weights were '
+            'loaded into it (pretrained=FILE, load_model) and it was not trained',
+            stacklevel=3,
         )

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from mmcoca.errors import UserError
+from mmcoca.errors import MissingFileError, UserError
 
 from .pickles import only_allowed
 
@@ -26,12 +26,13 @@ def load_safely(path: str, device: Device = 'cpu') -> dict:
     Args:
         device: As in torch.load; 'meta' leaves the values of the tensors in the file.
 
-    Raises UserError if there is no such file, or if it is no checkpoint of plain values.
+    Raises MissingFileError if there is no such file, UserError if it is no checkpoint of plain
+    values.
     """
     if os.path.isdir(path):
         raise UserError(f'{path} is a folder, not a checkpoint')
     if not os.path.isfile(path):
-        raise UserError(f'checkpoint {path} does not exist')
+        raise MissingFileError.of('checkpoint', path)
     with open(path, 'rb') as file:
         beginning = file.read(9)
     if beginning[8:] == b'{':

@@ -59,7 +59,7 @@ class TextTokenizer:
         pad_token: str = '<pad>',
     ) -> None:
         if not os.path.isfile(vocab_file):
-            raise MissingFileError(f'tokenizer file {vocab_file} does not exist')
+            raise MissingFileError.of('tokenizer file', vocab_file)
         try:
             tokenizer = Tokenizer.from_file(str(vocab_file))
         except Exception as error:  # the library raises plain Exception
@@ -194,7 +194,7 @@ class CLIPTokenizer(TextTokenizer):
     def __init__(self, merges_file: str | None = None, max_length: int = 76) -> None:
         path = Path(merges_file) if merges_file else find_clip_vocabulary()
         if not path.is_file():
-            raise MissingFileError(f'merges file {path} does not exist')
+            raise MissingFileError.of('merges file', path)
         with gzip.open(path, 'rt', encoding='utf-8') as file:
             lines = file.read().split('\n')
         # The first line is a header; CLIP uses as many merges as fill its 49,408 tokens.

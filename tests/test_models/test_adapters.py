@@ -3,6 +3,7 @@
 
 import copy
 
+import peft
 import pytest
 import torch
 from mmpretrain.models import LoRAModel
@@ -42,7 +43,6 @@ def eight(images):
 
 
 def test_pefts_adapters(tiny_model, images):
-    peft = pytest.importorskip('peft')
     plain = outputs(tiny_model, eight(images)[:4])
     adapted = peft.get_peft_model(
         tiny_model, peft.LoraConfig(r=2, target_modules=ADAPTED, lora_dropout=0.0)

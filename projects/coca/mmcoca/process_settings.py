@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 
 # glibc's names for mallopt, from its malloc.h.
 M_TRIM_THRESHOLD = -1
@@ -28,8 +29,10 @@ def keep_freed_memory() -> None:
     A step on a CPU allocates what the one before it freed, and each page that comes anew from the
     kernel is first filled with zeros.
     """
+    if sys.platform != 'linux':
+        return
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt is None:
+    if mallopt is None:  # another C library, as Alpine's
         return
     if 'MALLOC_MMAP_MAX_' not in os.environ:
         mallopt(M_MMAP_MAX, 0)

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-if 'PYTEST_XDIST_WORKER' in os.environ:  # before torch is loaded
+# Before torch is loaded: what mmcoca would set, and a thread for each of two processes.
+os.environ.setdefault('GOMP_SPINCOUNT', '10000')
+if 'PYTEST_XDIST_WORKER' in os.environ:
     os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # Before torch is loaded: what mmcoca would set, and a thread for each of two processes.
-os.environ.setdefault('GOMP_SPINCOUNT', '10000')
+if 'GOMP_SPINCOUNT' not in os.environ:
+    os.environ['GOMP_SPINCOUNT'] = '10000'
 if 'PYTEST_XDIST_WORKER' in os.environ:
     os.environ.setdefault('OMP_NUM_THREADS', '1')
 

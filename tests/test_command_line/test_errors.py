@@ -58,6 +58,8 @@ class OwnHook(Hook):
         self.fails = fails
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if self.fails == 'type':
+            len(3)
         if self.fails:
             open('/no/such/file')
 '''
@@ -108,6 +110,7 @@ def test_errors_of_own_data_keep_their_traceback(option, kind, source, config):
 
 def test_errors_of_a_hook_and_in_a_worker_keep_their_traceback(config):
     assert_traceback(OSError, "open('/no/such/file')", config, 'custom_hooks.0.fails=True')
+    assert_traceback(TypeError, 'len(3)', config, 'custom_hooks.0.fails=type')
     transform = 'dataset.pipeline.1.type=OwnTransform'
     options = [f'train_dataloader.{option}' for option in (transform, 'num_workers=1')]
     assert_traceback(OSError, 'the own transform fails', config, *options)

@@ -170,3 +170,14 @@ def test_padding_and_truncation_of_the_file_are_switched_off(tokenizer, captions
     saved = TextTokenizer(str(tmp_path / 'saved.json'), max_length=24)
     for found, expected in zip(saved(captions), tokenizer(captions)):
         assert found.equal(expected)
+
+
+@pytest.mark.parametrize('kind', ['file', 'clip'])
+def test_half_a_character_is_an_error(kind, emoji_data):
+    tokenizer = CLIPTokenizer()
+    if kind == 'file':
+        tokenizer = TextTokenizer(str(emoji_data / 'tokenizer.json'))
+    for encode in (tokenizer, tokenizer.encode):
+        with pytest.raises(ValueError, match=r"'a \\ud800' has half a character"):
+            encode(['a cat', 'a \ud800'])
+    assert tokenizer.encode(['😀'])[0]

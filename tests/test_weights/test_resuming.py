@@ -16,7 +16,7 @@ from torch import nn
 from mmcoca.command_line.train import main
 from mmcoca.engine import Adafactor, Muon
 from mmcoca.errors import UserError
-from mmcoca.weights import check_resumable, find_resumable, load_safely
+from mmcoca.weights import check_resumable, find_checkpoint, find_resumable, load_safely
 
 CONFIG = Path(__file__).parents[2] / 'configs' / 'coca' / 'coca_tiny_emoji.py'
 numbers = itertools.count()
@@ -62,12 +62,13 @@ def test_a_pointer_to_nothing(tmp_path, text):
     assert find_resumable(str(tmp_path)) == str(tmp_path / 'iter_20.pth')
 
 
-def test_work_directories_that_were_moved_and_checkpoints_elsewhere(tmp_path):
+def test_copied_work_directories_and_checkpoints_elsewhere(tmp_path):
     old, new = tmp_path / 'old', tmp_path / 'new'
     old.mkdir()
     save(old, 'epoch_1.pth', 'epoch_2.pth', last=old / 'epoch_2.pth')
     shutil.copytree(old, new)
-    assert find_resumable(str(new)) == str(old / 'epoch_2.pth')
+    # The copy's own, whether the original is still there or not.
+    assert find_resumable(str(new)) == find_checkpoint(str(new)) == str(new / 'epoch_2.pth')
     old.rename(tmp_path / 'gone')
     assert find_resumable(str(new)) == str(new / 'epoch_2.pth')
     (tmp_path / 'work').mkdir()

@@ -100,6 +100,8 @@ def load_images(
     The images (B,3,height,width) are of the model's device and floating type, as its data
     preprocessor leaves them; B may be 0.
     """
+    if isinstance(paths, str | Path):
+        raise TypeError(f'a list of paths is needed, not one path: [{str(paths)!r}]')
     init_default_scope('mmpretrain')
     pipeline = pipeline_of(model._config.test_dataloader.dataset)
     weights = next(p for p in model.parameters() if p.is_floating_point())

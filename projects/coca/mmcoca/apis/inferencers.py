@@ -31,7 +31,10 @@ class ImagesAsTrained(BaseInferencer):
         return super().preprocess(map(self._load, inputs), batch_size)
 
     def _load(self, image: InputType) -> np.ndarray:
-        loaders = [step for step in self.pipeline.transforms if isinstance(step, LoadImage)]
+        # The retrieval inferencers have one pipeline for images and one for texts.
+        pipelines = self.pipeline if isinstance(self.pipeline, tuple) else (self.pipeline, )
+        steps = [step for pipeline in pipelines for step in getattr(pipeline, 'transforms', ())]
+        loaders = [step for step in steps if isinstance(step, LoadImage)]
         if isinstance(image, np.ndarray) or not loaders:
             return image
         key = 'img_path' if isinstance(image, (str, Path)) else 'img'

@@ -27,8 +27,15 @@ def build_runner(cfg: Config) -> Runner:
         with data_errors(dataloader):
             return build_dataloader(dataloader, *args, **kwargs)
 
+    def call_hook(name: str, **kwargs) -> None:
+        for hook in runner.hooks:
+            if hasattr(hook, name):
+                getattr(hook, name)(runner, **kwargs)
+
     # MMEngine's loops load their data by it when they are first asked for.
     runner.build_dataloader = build_named
+    # MMEngine's own raises a hook's TypeError anew, without its traceback.
+    runner.call_hook = call_hook
     return runner
 
 

@@ -122,6 +122,7 @@ def find_checkpoint(path: str) -> str:
         if not pointer.is_file():
             raise UserError(f'{path} holds no last_checkpoint: name a checkpoint file')
         recorded = Path(pointer.read_text().strip())
-        path = str(recorded if recorded.is_file() else Path(path, recorded.name))
+        own = Path(path, recorded.name)  # first, since the folder may be a copy
+        path = str(own if own.is_file() else recorded)
     load_safely(path, 'meta')
     return path

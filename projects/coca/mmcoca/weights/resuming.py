@@ -58,12 +58,12 @@ def find_resumable(work_dir: str) -> str | None:
 
 
 def named_by(pointer: Path) -> Path | None:
-    """The checkpoint that MMEngine's last_checkpoint names, also after the folder was moved."""
+    """The checkpoint that MMEngine's last_checkpoint names; a folder's own, if it is a copy."""
     text = pointer.read_text(errors='replace').strip() if pointer.is_file() else ''
     if not text:
         return None
-    moved = pointer.parent / Path(text).name
-    return Path(text) if Path(text).exists() or not moved.exists() else moved
+    own = pointer.parent / Path(text).name
+    return own if own.exists() else Path(text)
 
 
 def numbered(folder: Path, before: Path | None) -> list[Path]:

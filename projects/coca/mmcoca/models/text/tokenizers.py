@@ -36,6 +36,16 @@ class TextBatch(NamedTuple):
         return TextBatch(self.token_ids.to(device), self.lengths.to(device))
 
 
+HALF_CHARACTER = regex.compile(r'[\ud800-\udfff]')
+
+
+def refuse_half_characters(texts: Sequence[str]) -> None:
+    """Raise ValueError for a text with a surrogate without its partner, which no UTF-8 can hold."""
+    for text in texts:
+        if not text.isascii() and HALF_CHARACTER.search(text):
+            raise ValueError(f'{text!r} has half a character (a surrogate without its partner)')
+
+
 @TOKENIZER.register_module()
 class TextTokenizer:
     """A tokenizer of the `tokenizers` library, from its JSON file.
@@ -126,7 +136,11 @@ class TextTokenizer:
         return TextBatch(token_ids, lengths)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Strings -> the ids of each, without start and end, uncut."""
+        """Strings -> the ids of each, without start and end, uncut.
+
+        Raises ValueError for half a character.
+        """
+        refuse_half_characters(texts)
         encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
 
@@ -216,7 +230,11 @@ class CLIPTokenizer(TextTokenizer):
         self._set_up(tokenizer, str(path), max_length, CLIP_START, CLIP_END, alphabet[0])
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Strings -> the ids of each, without start and end, uncut."""
+        """Strings -> the ids of each, without start and end, uncut.
+
+        Raises ValueError for half a character.
+        """
+        refuse_half_characters(texts)
         words = [clip_words(text) for text in texts]
         encodings = self.tokenizer.encode_batch(
             words, is_pretokenized=True, add_special_tokens=False

@@ -161,7 +161,7 @@ def test_a_broken_config_names_its_line(tmp_path):
     path = tmp_path / 'config.py'
     for text, message in (
         ('a = 1\nb = a + x\n', "config.py line 2: name 'x' is not defined"),
-        ('a = 1\nb = dict(\n', 'line 2: '),
+        ('a = 1\nb = dict(\n', 'config.py line 2: '),
         ('a = 1\n\nb = 1 / 0\n', 'config.py line 3: division by zero'),
         ("_base_ = 'nothing.py'\n", 'nothing.py'),
     ):

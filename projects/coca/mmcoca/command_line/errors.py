@@ -143,7 +143,9 @@ def program_errors(filename: str) -> Iterator[None]:
     except MISTAKES:
         raise
     except SyntaxError as error:
-        place = f'{error.filename or filename} line {error.lineno}'
+        # MMEngine parses a config without telling its name.
+        name = filename if (error.filename or '<').startswith('<') else error.filename
+        place = f'{name} line {error.lineno}'
         raise UserError(f'{place}: {error.msg}') from error
     except Exception as error:
         if arose_in_own_code(error):

@@ -5,7 +5,6 @@ import builtins
 import contextlib
 import importlib.util
 import pickle
-import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -82,20 +81,14 @@ def test_the_attack_is_one(attack, marker):
     assert marker.exists()
 
 
-def run_tool(name, *args):
-    """What a tool says as it ends, run in this process."""
-    path = REPOSITORY / 'tools' / name
-    spec = importlib.util.spec_from_file_location(f'tool_{path.stem}', path)
-    tool = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec.loader.exec_module(tool)
-        tool.main(list(map(str, args)))
-    except SystemExit as exit:
-        return str(exit)
-    finally:
-        sys.path.remove(str(path.parent))
-    return ''
+@pytest.fixture
+def told(run_tool):
+    """A function that runs a tool -> the last line that it prints on stderr."""
+
+    def last_line(tool, *args):
+        return (run_tool(tool, *args).stderr.strip().splitlines() or [''])[-1]
+
+    return last_line
 
 
 TOOLS = {
@@ -136,27 +129,28 @@ def arguments(attack, drawings, tiny_config, tmp_path):
 
 
 @pytest.mark.parametrize('tool', TOOLS)
-def test_tools_refuse_it(tool, arguments, marker):
-    told = run_tool(tool, *(argument.format(**arguments) for argument in TOOLS[tool]))
-    assert told.startswith('error: ') and 'attack.pth is refused: it holds more than' in told
+def test_tools_refuse_it(tool, arguments, marker, told):
+    line = told(tool, *(argument.format(**arguments) for argument in TOOLS[tool]))
+    assert line.startswith('error: ') and 'attack.pth is refused: it holds more than' in line
     assert not marker.exists()
 
 
-def test_training_refuses_it(arguments, marker, attack, tmp_path):
+def test_training_refuses_it(arguments, marker, attack, told, tmp_path):
     config = [arguments['config'], '--work-dir', tmp_path, '--cfg-options']
-    told = run_tool('train.py', *config, f'load_from={attack}')
-    assert 'attack.pth is refused' in told
+    assert 'attack.pth is refused' in told('train.py', *config, f'load_from={attack}')
     for part in ('model', 'model.backbone'):
         settings = [f'{part}.init_cfg.type=Pretrained', f'{part}.init_cfg.checkpoint={attack}']
-        told = run_tool('train.py', *config, *settings)
-        assert 'attack.pth is refused' in told and not marker.exists(), part
+        assert 'attack.pth is refused' in told('train.py', *config, *settings), part
+        assert not marker.exists(), part
 
 
-def test_resuming_the_last_of_a_folder_does_not_execute_it(arguments, marker, attack, tmp_path):
+def test_resuming_the_last_of_a_folder_does_not_execute_it(
+    arguments, marker, attack, told, tmp_path
+):
     (tmp_path / 'last_checkpoint').write_text(str(attack))
     options = ['train_dataloader.dataset.indices=256', 'train_cfg.max_epochs=1']
     arguments = [arguments['config'], '--work-dir', tmp_path, '--resume', '--cfg-options', *options]
-    run_tool('train.py', *arguments)
+    assert 'attack.pth is refused' in told('train.py', *arguments)
     assert not marker.exists()
 
 

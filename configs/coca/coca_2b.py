@@ -1,20 +1,11 @@
-# CoCa, the paper's 2.1B model: Table 1; the recipe is CoCa-Base's. Its row of that table, 1.1B of
-# text and 2.1B in all, fits its sizes if input and output embeddings are one matrix (1.09B and
-# 2.10B); with two, as in the rows of Base and Large, they are 1.18B and 2.19B.
-_base_ = 'coca_base.py'
-dims = 1408
-num_heads = 16
-mlp_dims = 5632
+# CoCa, the paper's 2.1B model, pretrained as CoCa-Base (coca_base.py).
+_base_ = [
+    '_base_/models/coca_2b.py',
+    '_base_/datasets/image_text_pairs.py',
+    '_base_/schedules/adafactor_linear_500k.py',
+    '_base_/default_runtime.py',
+]
+from mmcoca.composition import join
 
-model = dict(
-    backbone=dict(arch='2b'),
-    neck=dict(dims=dims, memory_dims=dims, num_heads=num_heads),
-    text=dict(
-        dims=dims,
-        num_heads=num_heads,
-        mlp_dims=mlp_dims,
-        num_unimodal_layers=18,
-        num_multimodal_layers=18,
-    ),
-    captioning_head=dict(dims=dims, tie_embeddings=True),
-)
+join(_base_)
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=10_000))

@@ -6,4 +6,7 @@ _base_ = [
     '_base_/schedules/adafactor_linear_500k.py',
     '_base_/default_runtime.py',
 ]
+from mmcoca.composition import join
+
+join(_base_)
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=10_000))

@@ -5,5 +5,8 @@ _base_ = [
     '_base_/schedules/adafactor_cosine.py',
     '_base_/default_runtime.py',
 ]
-load_from = 'work_dirs/coca_base/iter_500000.pth'
+from mmcoca.composition import join
+
+join(_base_)
+load_from = _base_.pretrained
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000))

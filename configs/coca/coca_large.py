@@ -1,12 +1,11 @@
-# CoCa-Large: Table 1 of the paper; the recipe is CoCa-Base's.
-_base_ = 'coca_base.py'
-dims = 1024
-num_heads = 16
-mlp_dims = 4096
+# CoCa-Large, pretrained as CoCa-Base (coca_base.py).
+_base_ = [
+    '_base_/models/coca_large.py',
+    '_base_/datasets/image_text_pairs.py',
+    '_base_/schedules/adafactor_linear_500k.py',
+    '_base_/default_runtime.py',
+]
+from mmcoca.composition import join
 
-model = dict(
-    backbone=dict(arch='large'),
-    neck=dict(dims=dims, memory_dims=dims, num_heads=num_heads),
-    text=dict(dims=dims, num_heads=num_heads, mlp_dims=mlp_dims),
-    captioning_head=dict(dims=dims),
-)
+join(_base_)
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=10_000))

@@ -6,5 +6,8 @@ _base_ = [
     '_base_/schedules/muon_tiny.py',
     '_base_/default_runtime.py',
 ]
+from mmcoca.composition import join
+
+join(_base_)
 # An epoch takes seconds: every fourth is saved.
 default_hooks = dict(checkpoint=dict(interval=4))

@@ -5,3 +5,6 @@ _base_ = [
     '_base_/schedules/adamw_tiny.py',
     '_base_/default_runtime.py',
 ]
+from mmcoca.composition import join
+
+join(_base_)

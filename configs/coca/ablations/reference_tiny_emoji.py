@@ -8,6 +8,9 @@ _base_ = [
     '../_base_/schedules/muon_tiny.py',
     '../_base_/default_runtime.py',
 ]
+from mmcoca.composition import join
+
+join(_base_)
 dims = 192
 num_heads = 12
 

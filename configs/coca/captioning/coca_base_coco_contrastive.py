@@ -1,5 +1,10 @@
-# As coca_base_coco.py with the contrastive loss kept on, so that zero-shot recognition and
-# retrieval survive the fine-tuning (not in the paper; the loss weights are its pretraining's).
-_base_ = 'coca_base_coco.py'
+# Captioning on COCO with the contrastive loss kept on with CoCa-Base:
+# ../_base_/tasks/captioning_coco_contrastive.py says what and whence.
+_base_ = [
+    '../coca_base_finetune.py',
+    '../_base_/tasks/captioning_coco_contrastive.py',
+    '../_base_/schedules/captioning_coco.py',
+]
+from mmcoca.composition import join
 
-model = dict(contrastive_head=dict(loss=dict(loss_weight=1.0)))
+join(_base_)

@@ -1,5 +1,6 @@
-# As coca_base_coco5k.py, the mean over five folds of 1,000 images; the paper has no figure of it.
-_base_ = 'coca_base_coco5k.py'
+# Zero-shot retrieval on COCO, folds of 1,000 images, with CoCa-Base:
+# ../_base_/tasks/retrieval_coco1k.py says what and whence.
+_base_ = ['../coca_base.py', '../_base_/tasks/retrieval_coco1k.py']
+from mmcoca.composition import join
 
-test_evaluator = [dict(type='mmcoca.RetrievalMetric', folds=5)]
-val_evaluator = test_evaluator
+join(_base_)

@@ -1,5 +1,6 @@
-# As coca_base_coco5k.py, then the 16 best of each query ordered anew by the captioner (not in the
-# paper; numbers as in coca_tiny_emoji_rerank.py).
-_base_ = 'coca_base_coco5k.py'
+# Zero-shot retrieval on COCO, re-ranked, with CoCa-Base: ../_base_/tasks/retrieval_coco5k_rerank.py
+# says what and whence.
+_base_ = ['../coca_base.py', '../_base_/tasks/retrieval_coco5k_rerank.py']
+from mmcoca.composition import join
 
-test_cfg = dict(type='mmcoca.RerankingTestLoop', num_candidates=16, similarity_weight=1.0)
+join(_base_)

@@ -1,5 +1,10 @@
-# Kinetics-400 with the encoder fine-tuned, by the paper's recipe that
-# coca_base_frozen_kinetics400.py has: CoCa (2B) 88.9 % top-1; of Base the paper has no figure.
-_base_ = 'coca_base_frozen_kinetics400.py'
+# Kinetics-400 with the encoder fine-tuned with CoCa-Base: ../_base_/tasks/finetune_kinetics400.py
+# says what and whence.
+_base_ = [
+    '../coca_base_finetune.py',
+    '../_base_/tasks/finetune_kinetics400.py',
+    '../_base_/schedules/recognition_kinetics400.py',
+]
+from mmcoca.composition import join
 
-model = dict(type='ImageClassifier')
+join(_base_)

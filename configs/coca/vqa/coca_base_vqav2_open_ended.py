@@ -1,6 +1,9 @@
-# VQA v2 with answers that the captioner writes after the question, from the weights that
-# coca_base_vqav2.py trains, over the same data. The paper chooses among 3,129 answers and has no
-# figure for this. A batch costs a generation for each of its different questions.
-_base_ = 'coca_base_vqav2.py'
+# VQA v2, answers written, with CoCa-Base: ../_base_/tasks/vqav2_open_ended.py says what and whence.
+_base_ = [
+    '../coca_base_finetune.py',
+    '../_base_/tasks/vqav2_open_ended.py',
+    '../_base_/schedules/vqav2.py',
+]
+from mmcoca.composition import join
 
-model = dict(open_ended=True)
+join(_base_)

@@ -1,14 +1,10 @@
-# The answers of coca_base_vqav2.py to test2015, in the file that the VQA server takes, which
-# reports test-dev and test-std (the paper's 2.1B model: 82.3 / 82.3). Data, besides the answers'
-# list: data/coco/test2015/*.jpg and
-# data/coco/annotations/v2_OpenEnded_mscoco_test2015_questions.json.
-_base_ = 'coca_base_vqav2.py'
+# The file for the server of VQA v2 with CoCa-Base: ../_base_/tasks/vqav2_test.py says what and
+# whence.
+_base_ = [
+    '../coca_base_finetune.py',
+    '../_base_/tasks/vqav2_test.py',
+    '../_base_/schedules/vqav2.py',
+]
+from mmcoca.composition import join
 
-test_dataloader = dict(
-    dataset=dict(
-        data_prefix='test2015',
-        question_file='annotations/v2_OpenEnded_mscoco_test2015_questions.json',
-        ann_file='',
-    )
-)
-test_evaluator = [dict(type='ReportVQA', file_path='work_dirs/vqav2_test2015_answers.json')]
+join(_base_)

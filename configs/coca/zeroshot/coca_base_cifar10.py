@@ -1,21 +1,5 @@
-# Zero-shot CIFAR-10, of which the paper has no figure, with CLIP's 7 simple prompts. Data:
-# data/cifar10/cifar-10-batches-py, as its archive unpacks.
-_base_ = 'coca_base_imagenet.py'
+# Zero-shot CIFAR-10 with CoCa-Base: ../_base_/tasks/zeroshot_cifar10.py says what and whence.
+_base_ = ['../coca_base.py', '../_base_/tasks/zeroshot_cifar10.py']
+from mmcoca.composition import join
 
-model = dict(
-    classes='cifar10',
-    templates='openai_simple',
-    data_preprocessor=dict(to_rgb=False),  # the pickles are RGB, files are read as BGR
-)
-test_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='CIFAR10',
-        data_root='data/cifar10',
-        split='test',
-        download=False,
-        # Without loading: the images come from the pickles.
-        pipeline=_base_.test_pipeline[1:],
-    )
-)
-val_dataloader = test_dataloader
+join(_base_)

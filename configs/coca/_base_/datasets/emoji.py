@@ -1,11 +1,10 @@
 # The default data: tools/dataset_converters/emoji.py --out data/emoji. Trains on three artists'
 # drawings and tests on a fourth's of the same concepts.
-image_size = 32
 data_root = 'data/emoji'
 
 # What differs between artists: pose, proportions, the pen, the palette.
 train_pipeline = [
-    dict(type='mmcoca.LoadImage'),
+    'image.load',
     dict(type='mmcoca.CropToContent'),
     dict(
         type='RandomApply',
@@ -22,14 +21,14 @@ train_pipeline = [
             dict(type='mmcoca.RandomStrokeWidth', probability=0.5),
         ]
     ),
-    dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
+    'image.test',
     dict(type='mmcoca.RandomColorMatrix', contrast=0.3, saturation=0.4, hue=0.05, grayscale=0.1),
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 test_pipeline = [
-    dict(type='mmcoca.LoadImage'),
+    'image.load',
     dict(type='mmcoca.CropToContent'),
-    dict(type='Resize', scale=(image_size, image_size), interpolation='area'),
+    'image.test',
     dict(
         type='PackInputs',
         algorithm_keys=['gt_caption', 'text'],  # text: of mmpretrain's retrieval inferencers

@@ -1,16 +1,15 @@
 # Your own pairs: data/pairs/train.jsonl and val.jsonl with lines {"image": PATH, "caption": TEXT},
 # PATH relative to data/pairs/images. The paper's JFT-3B and ALIGN are not public.
-image_size = 288
 batch_size = 64  # a process; the paper's 65,536 is over all of them
 
 train_pipeline = [
-    dict(type='mmcoca.LoadImage'),
-    dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0)),
+    'image.load',
+    'image.train',
     dict(type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']),
 ]
 test_pipeline = [
-    dict(type='mmcoca.LoadImage'),
-    dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic'),
+    'image.load',
+    'image.test',
     dict(
         type='PackInputs',
         algorithm_keys=['gt_caption', 'text'],  # text: of mmpretrain's retrieval inferencers

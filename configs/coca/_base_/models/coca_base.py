@@ -6,7 +6,15 @@ num_heads = 12
 mlp_dims = 3072
 vocab_size = 64000
 max_length = 64
+image_size = 288
+pretrained = 'work_dirs/coca_base/iter_500000.pth'  # what coca_base.py leaves
 
+# How images are read and prepared for it. In training the paper crops; the ratios are ours.
+image = dict(
+    load=[dict(type='mmcoca.LoadImage')],
+    train=[dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0))],
+    test=[dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic')],
+)
 model = dict(
     type='mmcoca.CoCa',
     # CLIP's mean and deviation, of open_clip's weights too.
@@ -19,7 +27,7 @@ model = dict(
     # The paper's SentencePiece vocabulary is not public. CLIP's 49,408 tokens fit in the 64,000
     # rows; a tokenizer of your own: dict(type='mmcoca.TextTokenizer', vocab_file='...').
     tokenizer=dict(type='mmcoca.CLIPTokenizer', max_length=max_length),
-    backbone=dict(type='mmcoca.CoCaViT', arch='base', img_size=288, patch_size=18),
+    backbone=dict(type='mmcoca.CoCaViT', arch='base', img_size=image_size, patch_size=18),
     neck=dict(
         type='mmcoca.TaskPoolers',
         mode='cascade',

@@ -5,7 +5,13 @@ dims = 384
 num_heads = 24
 vocab_size = 2048
 max_length = 24
+image_size = 32
+pretrained = 'work_dirs/coca_tiny_emoji/epoch_48.pth'  # what coca_tiny_emoji.py leaves
 
+image = dict(
+    train=[dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0))],
+    test=[dict(type='Resize', scale=(image_size, image_size), interpolation='area')],
+)
 model = dict(
     # White, the background of the drawings, becomes 0.
     data_preprocessor=dict(mean=[255.0] * 3, std=[80.0] * 3),
@@ -23,7 +29,7 @@ model = dict(
             num_heads=4,
             feedforward_channels=4 * image_dims,
         ),
-        img_size=32,
+        img_size=image_size,
         patch_size=8,
         # What a ViT would have to learn from more images than there are.
         stem=dict(type='mmcoca.ConvStem', channels=(64, 64, 96, 128), strides=(2, 1, 2, 1, 2)),

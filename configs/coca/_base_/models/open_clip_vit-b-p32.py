@@ -5,11 +5,34 @@ num_heads = 8
 mlp_dims = 4 * dims
 vocab_size = 49408
 max_length = 76
+image_size = 224
+pretrained = 'coca_vit-b-p32.pth'  # as tools/model_converters/open_clip_to_mmcoca.py was told
 
+# As open_clip does: bicubic by Pillow. An image that is not RGB is converted before it is resized,
+# not after (open_clip resizes a palette by nearest neighbours), and is turned upright as its EXIF
+# says. Transparency is dropped, as there: background=(255, 255, 255) would lay it on white.
+image = dict(
+    load=[dict(type='mmcoca.LoadImage', background=None)],
+    train=[
+        dict(
+            type='RandomResizedCrop',
+            scale=image_size,
+            crop_ratio_range=(0.9, 1.0),
+            interpolation='bicubic',
+            backend='pillow',
+        )
+    ],
+    test=[
+        dict(type='NumpyToPIL', to_rgb=True),
+        dict(type='mmcoca.ResizeShorterSide', size=image_size),
+        dict(type='torchvision/CenterCrop', size=image_size),
+        dict(type='PILToNumpy', to_bgr=True),
+    ],
+)
 model = dict(
     tokenizer=dict(max_length=max_length),
     backbone=dict(
-        img_size=224,
+        img_size=image_size,
         patch_size=32,
         with_cls_token=True,
         pre_norm=True,

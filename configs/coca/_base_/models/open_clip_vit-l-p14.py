@@ -3,6 +3,7 @@ _base_ = 'open_clip_vit-b-p32.py'
 dims = 768
 num_heads = 12
 mlp_dims = 4 * dims
+pretrained = 'coca_vit-l-p14.pth'
 
 model = dict(
     backbone=dict(arch='large', patch_size=14),

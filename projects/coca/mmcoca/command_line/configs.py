@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
+from mmcoca.composition import remove_scope
 from mmcoca.errors import MissingFileError
 
 from .errors import program_errors
@@ -43,17 +44,3 @@ def load_config(args: argparse.Namespace) -> Config:
             check_options(cfg, args.cfg_options)
             cfg.merge_from_dict(args.cfg_options)
     return cfg
-
-
-def remove_scope(value: object) -> None:
-    """Take off the scope that `_base_ = 'mmcoca::...'` adds: our configs do without.
-
-    MMEngine would hand it to collate_fn as an argument.
-    """
-    if isinstance(value, dict):
-        if value.get('_scope_') == 'mmcoca':
-            del value['_scope_']
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            remove_scope(item)

@@ -31,6 +31,7 @@ from .tasks import (
     CoCaForUnderstanding,
     CoCaForVideoRetrieval,
     CoCaForVQA,
+    EncoderClassifier,
     FrozenEncoderClassifier,
     ZeroShotCoCa,
 )
@@ -63,6 +64,7 @@ __all__ = [
     'DecoupledTextDecoder',
     'FixedLengthUnimodalDecoder',
     'FrameEncoder',
+    'EncoderClassifier',
     'FrozenEncoderClassifier',
     'ImageTextDataPreprocessor',
     'MultimodalDecoder',

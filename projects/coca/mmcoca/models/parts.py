@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -14,16 +15,34 @@ from torch import Tensor
 from .generation import check_lengths
 
 
-def build_part(name: str, registry: Registry, cfg: dict | None) -> Any:
-    """A part of the model, None if there is no config; its errors say which part."""
+def build_part(name: str, registry: Registry, cfg: dict | None, **known: Any) -> Any:
+    """A part of the model, None if there is no config; its errors say which part.
+
+    Args:
+        known: What the rest of the model tells of parameters that the part's class asks for, such
+            as dims. They are used where the config leaves them out.
+    """
     if cfg is None:
         return None
     try:
-        return registry.build(cfg)
+        return registry.build(fill_in(registry, cfg, **known))
     except TypeError as error:
         raise TypeError(f'{name}: {error}') from error
     except ValueError as error:
         raise ValueError(f'{name}: {error}') from error
+
+
+def fill_in(registry: Registry, cfg: dict, **known: Any) -> dict:
+    """A config with values for parameters that its class asks for and that it leaves out."""
+    if not known:
+        return cfg
+    part = cfg['type'] if isinstance(cfg['type'], type) else registry.get(cfg['type'])
+    parameters = inspect.signature(part).parameters if part is not None else {}
+    needed = [
+        name for name in known
+        if name in parameters and parameters[name].default is inspect.Parameter.empty
+    ]
+    return {name: known[name] for name in needed} | dict(cfg)
 
 
 def check_parts(model: BaseModel) -> None:

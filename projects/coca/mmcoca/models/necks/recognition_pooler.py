@@ -23,6 +23,7 @@ class RecognitionPooler(AttentionalPooler):
 
     def __init__(self, dims: int, memory_dims: int, num_heads: int, **kwargs) -> None:
         super().__init__(1, dims, memory_dims, num_heads, **kwargs)
+        self.dims = dims
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor]:
         """What a backbone gives -> what a head takes."""

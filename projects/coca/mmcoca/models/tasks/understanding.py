@@ -23,7 +23,7 @@ class CoCaForUnderstanding(CoCa):
 
     Args:
         understanding_head: Reads the multimodal decoder's states of the text's tokens, start and
-            end included.
+            end included. Its dims and num_heads are the text decoder's unless it has its own.
         **kwargs: As in CoCa.
 
     Raises ValueError, besides CoCa's, for a text decoder without its multimodal half and for a head
@@ -32,7 +32,13 @@ class CoCaForUnderstanding(CoCa):
 
     def __init__(self, *args, understanding_head: dict, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.understanding_head = build_part('understanding_head', MODELS, understanding_head)
+        self.understanding_head = build_part(
+            'understanding_head',
+            MODELS,
+            understanding_head,
+            dims=self.text.dims,
+            num_heads=self.text.num_heads,
+        )
         if self.text.multimodal is None:
             raise ValueError('an understanding head needs num_multimodal_layers > 0, but it is 0')
         width = self.understanding_head.pooler.queries.shape[1]

@@ -213,6 +213,7 @@ class DecoupledTextDecoder(BaseModule):
         super().__init__(init_cfg)
         self.vocab_size = vocab_size
         self.dims = dims
+        self.num_heads = num_heads
         self.memory_dims = memory_dims or dims
         self.max_length = max_length
         shared = dict(

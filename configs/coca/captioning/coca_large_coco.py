@@ -1,0 +1,9 @@
+# Captioning on COCO with CoCa-Large: ../_base_/tasks/captioning_coco.py says what and whence.
+_base_ = [
+    '../coca_large_finetune.py',
+    '../_base_/tasks/captioning_coco.py',
+    '../_base_/schedules/captioning_coco.py',
+]
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,10 @@
+# Captioning on COCO with the contrastive loss kept on with CoCa-Large:
+# ../_base_/tasks/captioning_coco_contrastive.py says what and whence.
+_base_ = [
+    '../coca_large_finetune.py',
+    '../_base_/tasks/captioning_coco_contrastive.py',
+    '../_base_/schedules/captioning_coco.py',
+]
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,6 @@
+# Captioning on Flickr30K with the tiny model: ../_base_/tasks/captioning_flickr30k.py says what and
+# whence.
+_base_ = ['../coca_tiny_finetune.py', '../_base_/tasks/captioning_flickr30k.py']
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,5 @@
+# NoCaps with the tiny model: ../_base_/tasks/captioning_nocaps.py says what and whence.
+_base_ = ['../coca_tiny_finetune.py', '../_base_/tasks/captioning_nocaps.py']
+from mmcoca.composition import join
+
+join(_base_)

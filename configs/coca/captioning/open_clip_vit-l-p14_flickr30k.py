@@ -1,0 +1,10 @@
+# Captioning on Flickr30K with open_clip's ViT-L/14: ../_base_/tasks/captioning_flickr30k.py says
+# what and whence.
+_base_ = [
+    '../open_clip_vit-l-p14_finetune.py',
+    '../_base_/tasks/captioning_flickr30k.py',
+    '../_base_/schedules/captioning_coco.py',
+]
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,12 @@
+# The tiny model for any task, from the weights of coca_tiny_emoji.py: how a task is tried on 2 cores.
+_base_ = [
+    '_base_/models/coca_tiny.py',
+    '_base_/datasets/image_text_pairs.py',
+    '_base_/schedules/muon_tiny_iters.py',
+    '_base_/default_runtime.py',
+]
+from mmcoca.composition import join
+
+join(_base_)
+load_from = _base_.pretrained
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=500))

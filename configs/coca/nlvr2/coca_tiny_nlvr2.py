@@ -1,0 +1,5 @@
+# NLVR2 with the tiny model: ../_base_/tasks/nlvr2.py says what and whence.
+_base_ = ['../coca_tiny_finetune.py', '../_base_/tasks/nlvr2.py']
+from mmcoca.composition import join
+
+join(_base_)

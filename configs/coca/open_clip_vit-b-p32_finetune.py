@@ -1,0 +1,13 @@
+# open_clip's coca_ViT-B-32 with the schedule that the paper's fine-tunings share, not tuned for its
+# weights; tasks inherit it.
+_base_ = [
+    '_base_/models/open_clip_vit-b-p32.py',
+    '_base_/datasets/image_text_pairs.py',
+    '_base_/schedules/adafactor_cosine.py',
+    '_base_/default_runtime.py',
+]
+from mmcoca.composition import join
+
+join(_base_)
+load_from = _base_.pretrained
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000))

@@ -1,0 +1,6 @@
+# Zero-shot retrieval on COCO, folds of 1,000 images, with the paper's 2.1B model:
+# ../_base_/tasks/retrieval_coco1k.py says what and whence.
+_base_ = ['../coca_2b.py', '../_base_/tasks/retrieval_coco1k.py']
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,6 @@
+# Zero-shot retrieval on COCO with CoCa-Large: ../_base_/tasks/retrieval_coco5k.py says what and
+# whence.
+_base_ = ['../coca_large.py', '../_base_/tasks/retrieval_coco5k.py']
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,6 @@
+# Zero-shot retrieval on COCO with open_clip's ViT-L/14: ../_base_/tasks/retrieval_coco5k.py says
+# what and whence. open_clip publishes R@1 62.9 (i2t) and 45.7 (t2i) of laion2b_s13b_b90k.
+_base_ = ['../open_clip_vit-l-p14.py', '../_base_/tasks/retrieval_coco5k.py']
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,10 @@
+# Kinetics-400 by the frozen encoder with open_clip's ViT-L/14:
+# ../_base_/tasks/frozen_kinetics400.py says what and whence.
+_base_ = [
+    '../open_clip_vit-l-p14_finetune.py',
+    '../_base_/tasks/frozen_kinetics400.py',
+    '../_base_/schedules/recognition_kinetics400.py',
+]
+from mmcoca.composition import join
+
+join(_base_)

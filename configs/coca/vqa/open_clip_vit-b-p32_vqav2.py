@@ -1,0 +1,9 @@
+# VQA v2 with open_clip's ViT-B/32: ../_base_/tasks/vqav2.py says what and whence.
+_base_ = [
+    '../open_clip_vit-b-p32_finetune.py',
+    '../_base_/tasks/vqav2.py',
+    '../_base_/schedules/vqav2.py',
+]
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,10 @@
+# VQA v2, answers written, with open_clip's ViT-B/32: ../_base_/tasks/vqav2_open_ended.py says what
+# and whence.
+_base_ = [
+    '../open_clip_vit-b-p32_finetune.py',
+    '../_base_/tasks/vqav2_open_ended.py',
+    '../_base_/schedules/vqav2.py',
+]
+from mmcoca.composition import join
+
+join(_base_)

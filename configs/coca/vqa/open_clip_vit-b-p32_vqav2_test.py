@@ -1,0 +1,10 @@
+# The file for the server of VQA v2 with open_clip's ViT-B/32: ../_base_/tasks/vqav2_test.py says
+# what and whence.
+_base_ = [
+    '../open_clip_vit-b-p32_finetune.py',
+    '../_base_/tasks/vqav2_test.py',
+    '../_base_/schedules/vqav2.py',
+]
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,6 @@
+# Zero-shot ImageNet with the paper's 2.1B model: ../_base_/tasks/zeroshot_imagenet.py says what and
+# whence.
+_base_ = ['../coca_2b.py', '../_base_/tasks/zeroshot_imagenet.py']
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,6 @@
+# Zero-shot CIFAR-100 with the tiny model: ../_base_/tasks/zeroshot_cifar100.py says what and
+# whence.
+_base_ = ['../coca_tiny_finetune.py', '../_base_/tasks/zeroshot_cifar100.py']
+from mmcoca.composition import join
+
+join(_base_)

@@ -1,0 +1,6 @@
+# Zero-shot CIFAR-100 with open_clip's ViT-B/32: ../_base_/tasks/zeroshot_cifar100.py says what and
+# whence.
+_base_ = ['../open_clip_vit-b-p32.py', '../_base_/tasks/zeroshot_cifar100.py']
+from mmcoca.composition import join
+
+join(_base_)

@@ -14,6 +14,8 @@ from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 
 from mmcoca.command_line import build_testing, build_training
 
+# With sample data for each: the paper's, and one whose weights are public.
+MODELS_OF_TASKS = ['coca_base', 'open_clip_vit-b-p32']
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'coca'
 IMAGE_SIZE = 32
 
@@ -22,6 +24,8 @@ def shrink_pipeline(pipeline: list[dict]) -> None:
     """Images of 32 px, as they are: augmentation would hide whether a sample is learned."""
     pipeline[:] = [step for step in pipeline if step['type'] not in ('RandAugment', 'RandomFlip')]
     for step in pipeline:
+        if step['type'] in ('torchvision/CenterCrop', 'mmcoca.ResizeShorterSide'):
+            step.update(size=IMAGE_SIZE)
         if step['type'] in ('RandomResizedCrop', 'Resize', 'ResizeEdge'):
             step.update(type='Resize', scale=(IMAGE_SIZE, IMAGE_SIZE))
             for key in ('crop_ratio_range', 'aspect_ratio_range', 'edge'):
@@ -91,8 +95,10 @@ def evaluate(cfg: Config, checkpoint: str) -> dict[str, float]:
         return build_testing(cfg).test()
 
 
-def pretrain_small(folder: Path, pairs: list[tuple[Path, list[str]]], steps: int) -> str:
-    """Train the small CoCa-Base on images and their captions -> its checkpoint.
+def pretrain_small(
+    folder: Path, pairs: list[tuple[Path, list[str]]], steps: int, model: str = 'coca_base'
+) -> str:
+    """Train a small model on images and their captions -> its checkpoint.
 
     The vocabulary must be in the folder.
     """
@@ -101,7 +107,7 @@ def pretrain_small(folder: Path, pairs: list[tuple[Path, list[str]]], steps: int
         shutil.copy(path, folder / path.name)
         lines.append(json.dumps(dict(image=path.name, caption=captions)))
     (folder / 'pairs.jsonl').write_text('\n'.join(lines))
-    cfg = load_small('coca_base.py', folder, steps=steps)
+    cfg = load_small(f'{model}.py', folder, steps=steps)
     cfg.train_dataloader.dataset.update(
         data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
     )

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from small_tasks import evaluate, load_small, train_small
+from small_tasks import MODELS_OF_TASKS, evaluate, load_small, train_small
 
 CAPTIONS = ('a drawing of {}', 'one {} alone')
 
@@ -41,9 +41,10 @@ def assert_learned(metrics):
     assert metrics['caption/exact_match'] == 100 and metrics['caption/CIDEr'] > 400
 
 
+@pytest.mark.parametrize('model', MODELS_OF_TASKS)
 @pytest.mark.parametrize('name', ['coco', 'coco_contrastive'])
-def test_coco(folder, eight, name):
-    cfg = load_small(f'captioning/coca_base_{name}.py', folder, steps=80, batch_size=8)
+def test_coco(folder, eight, name, model):
+    cfg = load_small(f'captioning/{model}_{name}.py', folder, steps=80, batch_size=8)
     write_coco(folder, eight)
     set_root(cfg, folder)
     checkpoint = train_small(cfg)

@@ -4,7 +4,7 @@
 import json
 
 import cv2
-from small_tasks import evaluate, load_small, train_small
+from small_tasks import MODELS_OF_TASKS, evaluate, load_small, train_small
 
 
 def write_nlvr2(root, drawings):
@@ -34,9 +34,10 @@ def write_nlvr2(root, drawings):
         (root / f'{split}.json').write_text('\n'.join(map(json.dumps, examples)))
 
 
-def test_nlvr2(folder, drawings):
+@pytest.mark.parametrize('model', MODELS_OF_TASKS)
+def test_nlvr2(folder, drawings, model):
     write_nlvr2(folder / 'nlvr2', drawings[:16])
-    cfg = load_small('nlvr2/coca_base_nlvr2.py', folder, steps=150)
+    cfg = load_small(f'nlvr2/{model}_nlvr2.py', folder, steps=150)
     for part, split in (('train', 'train'), ('val', 'dev'), ('test', 'test1')):
         dataset = cfg[f'{part}_dataloader'].dataset
         assert dataset.ann_file == f'{split}.json' and dataset.data_prefix == split

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from mmengine.hooks import Hook
 from mmpretrain.registry import MODELS
 from small_tasks import (
     CONFIGS,
+    MODELS_OF_TASKS,
     evaluate,
     evaluate_in_processes,
     load_small,
@@ -55,46 +57,57 @@ def imagenet(drawings, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def pretrained(drawings, imagenet, emoji_data, tmp_path_factory):
-    """The checkpoint of a small CoCa, pretrained on the training images and a word for each."""
-    folder = tmp_path_factory.mktemp('pretrained')
-    shutil.copy(emoji_data / 'tokenizer.json', folder)
+def pretrain(drawings, imagenet, emoji_data, tmp_path_factory):
+    """A function that trains a small model, by name, on the training images and a word for each."""
     paths = sorted(Path(imagenet, 'train').glob('*/*'))
     pairs = [
         dict(image=str(path), caption=drawings[int(path.parent.name[1:])][1]) for path in paths
     ]
-    (folder / 'pairs.jsonl').write_text('\n'.join(map(json.dumps, pairs)))
-    cfg = load_small('coca_base.py', folder, steps=60)
-    cfg.train_dataloader.dataset.update(
-        data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
-    )
-    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    return train_small(cfg)
+
+    @cache
+    def train(model):
+        folder = tmp_path_factory.mktemp('pretrained')
+        shutil.copy(emoji_data / 'tokenizer.json', folder)
+        (folder / 'pairs.jsonl').write_text('\n'.join(map(json.dumps, pairs)))
+        cfg = load_small(f'{model}.py', folder, steps=60)
+        cfg.train_dataloader.dataset.update(
+            data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
+        )
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        return train_small(cfg)
+
+    return train
+
+
+@pytest.fixture(scope='module')
+def pretrained(pretrain):
+    """The checkpoint of the small CoCa-Base."""
+    return pretrain('coca_base')
 
 
 def weights_of(checkpoint):
     return load_safely(checkpoint)['state_dict']
 
 
-def load(task, folder, imagenet, pretrained, steps=40):
+def load(task, folder, imagenet, pretrained, steps=40, model='coca_base'):
     """A small config of the task; its average of weights is made as short as its training."""
-    cfg = load_small(f'classification/coca_base_{task}_imagenet.py', folder, steps=steps)
+    cfg = load_small(f'classification/{model}_{task}_imagenet.py', folder, steps=steps)
     cfg.load_from = pretrained
     if cfg.model.get('head'):
-        cfg.model.head.update(num_classes=NUM_CLASSES, in_channels=64)
+        cfg.model.head.num_classes = NUM_CLASSES
         cfg.custom_hooks[0].momentum = 0.1
         cfg.optim_wrapper.optimizer.weight_decay = 0.0  # mmpretrain's layer decay asks for one
         cfg.train_dataloader.dataset.data_root = cfg.val_dataloader.dataset.data_root = imagenet
-    if cfg.model.neck.type == 'mmcoca.RecognitionPooler':
-        cfg.model.neck.update(dims=64, memory_dims=64, num_heads=4)
     cfg.test_dataloader.dataset.data_root = imagenet
     return cfg
 
 
+@pytest.mark.parametrize('model', MODELS_OF_TASKS)
 @pytest.mark.parametrize('task', TRAINED)
-def test_training(task, folder, imagenet, pretrained):
+def test_training(task, model, folder, imagenet, pretrain):
     """It learns from the pretrained encoder, which stays as it is where it is frozen."""
-    cfg = load(task, folder, imagenet, pretrained)
+    pretrained = pretrain(model)
+    cfg = load(task, folder, imagenet, pretrained, model=model)
     checkpoint = train_small(cfg)
     metrics = evaluate(cfg, checkpoint)
     assert metrics['accuracy/top1'] == 100 and metrics['accuracy/top5'] == 100
@@ -246,7 +259,7 @@ def test_the_recipes_are_the_papers():
     for task, smoothing in [('frozen', 0.2), ('finetune', 0.5)]:
         assert configs[task].model.head.loss.label_smooth_val == smoothing
         assert configs[task].optim_wrapper.optimizer.weight_decay == 0.01
-        augmentation = configs[task].train_pipeline[-2]
+        augmentation = configs[task].train_dataloader.dataset.pipeline[-2]
         assert (augmentation.num_policies, augmentation.magnitude_level) == (2, 20)
 
 

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+from functools import cache
 
 import cv2
 import pytest
@@ -10,7 +11,14 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmpretrain.registry import MODELS
-from small_tasks import CONFIGS, evaluate, evaluate_in_processes, load_small, pretrain_small
+from small_tasks import (
+    CONFIGS,
+    MODELS_OF_TASKS,
+    evaluate,
+    evaluate_in_processes,
+    load_small,
+    pretrain_small,
+)
 
 from mmcoca.command_line import build_testing
 from mmcoca.datasets import AnnotationError
@@ -46,15 +54,32 @@ def write_karpathy(folder, drawings, image_folder, name):
     (folder / 'annotations' / f'dataset_{name}.json').write_text(json.dumps(content))
 
 
+@pytest.fixture(scope='module', params=MODELS_OF_TASKS)
+def model_name(request):
+    """The model of the configs."""
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def pretrained(drawings, emoji_data, tmp_path_factory):
-    """A small CoCa that learned these pairs -> its checkpoint."""
-    folder = tmp_path_factory.mktemp('pretrained')
-    shutil.copy(emoji_data / 'tokenizer.json', folder)
+def pretrain(drawings, emoji_data, tmp_path_factory):
+    """A function that trains a small model, by name, on these pairs -> its checkpoint."""
     pairs = [
         (path, [template.format(caption) for template in TEMPLATES]) for path, caption in drawings
     ]
-    return pretrain_small(folder, pairs, steps=200)
+
+    @cache
+    def train(model_name):
+        folder = tmp_path_factory.mktemp('pretrained')
+        shutil.copy(emoji_data / 'tokenizer.json', folder)
+        return pretrain_small(folder, pairs, steps=200, model=model_name)
+
+    return train
+
+
+@pytest.fixture(scope='module')
+def pretrained(model_name, pretrain):
+    """A small model that learned the pairs -> its checkpoint."""
+    return pretrain(model_name)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +91,8 @@ def pretrained(drawings, emoji_data, tmp_path_factory):
         ('flickr30k', 'images', 'flickr30k'),
     ],
 )
-def test_configs(folder, drawings, pretrained, name, image_folder, file):
-    cfg = load_small(f'retrieval/coca_base_{name}.py', folder)
+def test_configs(folder, drawings, model_name, pretrained, name, image_folder, file):
+    cfg = load_small(f'retrieval/{model_name}_{name}.py', folder)
     write_karpathy(folder, drawings[:26], image_folder, file)
     cfg.test_dataloader.dataset.data_root = str(folder)
     assert len(build_testing(cfg.copy()).test_dataloader.dataset) == 25
@@ -97,9 +122,9 @@ def test_an_annotation_file_of_another_form_is_named(folder, content, message):
     assert f'data set of {path}: {message}' in str(raised.value)
 
 
-def test_msrvtt(folder, drawings, pretrained):
+def test_msrvtt(folder, drawings, model_name, pretrained):
     """Clips that show one drawing, with others for a moment, and the data set's own JSON."""
-    cfg = load_small('retrieval/coca_base_msrvtt.py', folder)
+    cfg = load_small(f'retrieval/{model_name}_msrvtt.py', folder)
     cfg.test_dataloader.dataset.pipeline[0].num_frames = 4
     (folder / 'videos').mkdir()
     shown = [cv2.imread(str(path)) for path, _ in drawings[:8]]
@@ -185,14 +210,14 @@ def test_reranking_by_hand():
 
 
 @pytest.fixture(scope='module')
-def reranking(drawings, pretrained, emoji_data, tmp_path_factory):
+def reranking(drawings, pretrain, emoji_data, tmp_path_factory):
     """A config that re-ranks 25 drawings, of which an even number of processes pads the last."""
     folder = tmp_path_factory.mktemp('reranking')
     shutil.copy(emoji_data / 'tokenizer.json', folder)
     cfg = load_small('retrieval/coca_base_coco5k_rerank.py', folder)
     write_karpathy(folder, drawings[:26], 'val2014', 'coco')
     cfg.test_dataloader.dataset.data_root = str(folder)
-    cfg.load_from = pretrained
+    cfg.load_from = pretrain('coca_base')
     return cfg
 
 

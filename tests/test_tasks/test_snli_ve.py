@@ -5,7 +5,7 @@ import json
 
 import cv2
 import pytest
-from small_tasks import evaluate, load_small, train_small
+from small_tasks import MODELS_OF_TASKS, evaluate, load_small, train_small
 
 from mmcoca.datasets import SNLIVE, AnnotationError
 
@@ -51,9 +51,10 @@ def write_snli_ve(folder, drawings):
         (folder / f'snli_ve_{split}.jsonl').write_text('\n'.join(lines) + '\n')
 
 
-def test_snli_ve(folder, drawings):
+@pytest.mark.parametrize('model', MODELS_OF_TASKS)
+def test_snli_ve(folder, drawings, model):
     write_snli_ve(folder, drawings[:6])
-    cfg = load_small('snli_ve/coca_base_snli_ve.py', folder, steps=250, batch_size=18)
+    cfg = load_small(f'snli_ve/{model}_snli_ve.py', folder, steps=250, batch_size=18)
     cfg.optim_wrapper.optimizer.lr = 1e-3
     for part, split in (('train', 'train'), ('val', 'dev'), ('test', 'test')):
         dataset = cfg[f'{part}_dataloader'].dataset

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmpretrain.registry import DATASETS, MODELS
-from small_tasks import CONFIGS, evaluate, load_small, train_small
+from small_tasks import CONFIGS, MODELS_OF_TASKS, evaluate, load_small, train_small
 from torch.utils.data import DataLoader
 
 from mmcoca.command_line import user_errors
@@ -72,24 +72,24 @@ def kinetics(drawings, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def pretrained(emoji_data, tmp_path_factory):
-    """The checkpoint of a small CoCa, as pretraining starts from it."""
+    """A folder with the checkpoint of each small model, as pretraining starts from it."""
     folder = tmp_path_factory.mktemp('pretrained')
     shutil.copy(emoji_data / 'tokenizer.json', folder)
-    cfg = load_small('coca_base.py', folder)
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    torch.save(dict(state_dict=model.state_dict()), folder / 'coca.pth')
-    return str(folder / 'coca.pth')
+    for name in MODELS_OF_TASKS:
+        cfg = load_small(f'{name}.py', folder)
+        torch.manual_seed(0)
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+        torch.save(dict(state_dict=model.state_dict()), folder / f'{name}.pth')
+    return folder
 
 
-def load(task, folder, kinetics, pretrained):
+def load(task, folder, kinetics, pretrained, model='coca_base'):
     """A small config of the task; its average of weights is made as short as its training."""
-    name = f'video/coca_base_{task}_kinetics400.py'
+    name = f'video/{model}_{task}_kinetics400.py'
     cfg = load_small(name, folder, steps=40, batch_size=6)
-    cfg.load_from = pretrained
-    cfg.model.neck.update(dims=64, memory_dims=64, num_heads=4)
-    cfg.model.head.update(num_classes=NUM_CLASSES, in_channels=64)
+    cfg.load_from = str(pretrained / f'{model}.pth')
+    cfg.model.head.num_classes = NUM_CLASSES
     cfg.custom_hooks[0].momentum = 0.1
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str(kinetics)
@@ -99,14 +99,15 @@ def load(task, folder, kinetics, pretrained):
     return cfg
 
 
+@pytest.mark.parametrize('model', MODELS_OF_TASKS)
 @pytest.mark.parametrize('task', ['frozen', 'finetune'])
-def test_training(task, folder, kinetics, pretrained):
+def test_training(task, model, folder, kinetics, pretrained):
     """It learns from the pretrained encoder, which stays as it is where it is frozen."""
-    cfg = load(task, folder, kinetics, pretrained)
+    cfg = load(task, folder, kinetics, pretrained, model)
     checkpoint = train_small(cfg)
     metrics = evaluate(cfg, checkpoint)
     assert metrics['accuracy/top1'] == 100 and metrics['accuracy/top2'] == 100
-    before, after = (load_safely(path)['state_dict'] for path in (pretrained, checkpoint))
+    before, after = (load_safely(path)['state_dict'] for path in (cfg.load_from, checkpoint))
     encoder = [name for name in after if name.startswith('backbone.')]
     assert set(encoder) == {name for name in before if name.startswith('backbone.')}
     equal = [torch.equal(before[name], after[name]) for name in encoder]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
-from small_tasks import evaluate, load_small, train_small
+from small_tasks import MODELS_OF_TASKS, evaluate, load_small, train_small
 
 from mmcoca.labels import read_answers
 from mmcoca.models.tasks.answers import answer_scores, most_frequent
@@ -81,8 +81,14 @@ def load_small_vqa(name, folder, **options):
     return cfg
 
 
+@pytest.fixture(scope='module', params=MODELS_OF_TASKS)
+def model_name(request):
+    """The model of the configs."""
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def trained(drawings, emoji_data, tmp_path_factory):
+def trained(model_name, drawings, emoji_data, tmp_path_factory):
     """A folder with data and a small model that learned them -> folder, checkpoint."""
     folder = tmp_path_factory.mktemp('vqa')
     shutil.copy(emoji_data / 'tokenizer.json', folder)
@@ -94,26 +100,26 @@ def trained(drawings, emoji_data, tmp_path_factory):
         *('--min-count', '1'),
     )
     assert done.returncode == 0 and '10 answers of 24 of 24 questions' in done.stdout
-    cfg = load_small_vqa('coca_base_vqav2', folder, steps=200, batch_size=24)
+    cfg = load_small_vqa(f'{model_name}_vqav2', folder, steps=200, batch_size=24)
     cfg.optim_wrapper.pop('paramwise_cfg')  # nothing is pretrained: all learns alike
     return folder, train_small(cfg)
 
 
-def test_chosen_answers(trained):
+def test_chosen_answers(model_name, trained):
     folder, checkpoint = trained
-    assert evaluate(load_small_vqa('coca_base_vqav2', folder), checkpoint)['VQA/acc'] == 100
+    assert evaluate(load_small_vqa(f'{model_name}_vqav2', folder), checkpoint)['VQA/acc'] == 100
 
 
-def test_open_ended_answers(trained):
+def test_open_ended_answers(model_name, trained):
     """Of the same weights: the captioner learned each question with its answer."""
     folder, checkpoint = trained
-    cfg = load_small_vqa('coca_base_vqav2_open_ended', folder)
+    cfg = load_small_vqa(f'{model_name}_vqav2_open_ended', folder)
     assert evaluate(cfg, checkpoint)['VQA/acc'] == 100
 
 
-def test_submission(trained, drawings):
+def test_submission(model_name, trained, drawings):
     folder, checkpoint = trained
-    cfg = load_small_vqa('coca_base_vqav2_test', folder)
+    cfg = load_small_vqa(f'{model_name}_vqav2_test', folder)
     file = folder / 'answers.json'
     cfg.test_evaluator[0].file_path = str(file)
     evaluate(cfg, checkpoint)

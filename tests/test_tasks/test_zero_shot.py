@@ -10,15 +10,21 @@ import numpy as np
 import pytest
 import torch
 from mmpretrain.datasets import CIFAR10, CIFAR100
-from small_tasks import evaluate, load_small, pretrain_small
+from small_tasks import MODELS_OF_TASKS, evaluate, load_small, pretrain_small
 
 from mmcoca.errors import SettingError
 from mmcoca.labels import class_names, prompt_templates
 from mmcoca.models import ZeroShotCoCa
 
 
+@pytest.fixture(scope='module', params=MODELS_OF_TASKS)
+def model_name(request):
+    """The model of the configs."""
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def pretrained(drawings, emoji_data, tmp_path_factory):
+def pretrained(model_name, drawings, emoji_data, tmp_path_factory):
     """A small CoCa that knows a name for each of 32 drawings -> its checkpoint.
 
     Names: 8 of ImageNet, 8 of CIFAR-10, 8 of CIFAR-100 and 8 of our own.
@@ -32,12 +38,12 @@ def pretrained(drawings, emoji_data, tmp_path_factory):
     pairs = [
         (path, [f'a photo of a {name}.']) for (path, _), name in zip(drawings, names, strict=True)
     ]
-    return pretrain_small(folder, pairs, steps=150)
+    return pretrain_small(folder, pairs, steps=150, model=model_name)
 
 
-def test_imagenet(folder, drawings, pretrained):
+def test_imagenet(folder, drawings, model_name, pretrained):
     """Files and labels in meta/val.txt; of the 1,000 classes these eight."""
-    cfg = load_small('zeroshot/coca_base_imagenet.py', folder)
+    cfg = load_small(f'zeroshot/{model_name}_imagenet.py', folder)
     cfg.model.classes = class_names(cfg.model.classes)[:8]
     root = folder / 'imagenet'
     (root / 'val').mkdir(parents=True)
@@ -55,9 +61,9 @@ def test_imagenet(folder, drawings, pretrained):
     'name, data_set, first, at_least',
     [('cifar10', CIFAR10, 8, 100), ('cifar100', CIFAR100, 16, 75)],  # it saw 8 of the 100
 )
-def test_cifar(folder, drawings, pretrained, monkeypatch, name, data_set, first, at_least):
+def test_cifar(folder, drawings, model_name, pretrained, monkeypatch, name, data_set, first, at_least):
     """Pickles as in the archives, in RGB, with eight classes in them."""
-    cfg = load_small(f'zeroshot/coca_base_{name}.py', folder)
+    cfg = load_small(f'zeroshot/{model_name}_{name}.py', folder)
     chosen = drawings[first:first + 8]
     images = [cv2.resize(cv2.imread(str(path)), (32, 32))[..., ::-1] for path, _ in chosen]
     batch = dict(data=np.stack(images).transpose(0, 3, 1, 2).reshape(8, -1))
@@ -74,9 +80,9 @@ def test_cifar(folder, drawings, pretrained, monkeypatch, name, data_set, first,
     assert evaluate(cfg, pretrained)['zeroshot/top1'] >= at_least
 
 
-def test_folder(folder, drawings, pretrained):
+def test_folder(folder, drawings, model_name, pretrained):
     """Folders named as the classes, which the model's config names too."""
-    cfg = load_small('zeroshot/coca_base_folder.py', folder)
+    cfg = load_small(f'zeroshot/{model_name}_folder.py', folder)
     for path, name in drawings[24:]:
         (folder / 'images' / f'big_{name}').mkdir(parents=True)
         shutil.copy(path, folder / 'images' / f'big_{name}' / 'one.png')

@@ -8,7 +8,6 @@ training captions, the attributions that the licences ask for, and a manifest.
 
 import argparse
 import base64
-import contextlib
 import hashlib
 import io
 import json
@@ -22,7 +21,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,18 +30,20 @@ try:
     from PIL import Image
     from rich.console import Console
     from rich.progress import track
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 except ImportError as error:
     raise SystemExit(
         f'error: {error}; install what this script needs with pip install "mmcoca[emoji]" '
-        'or pip install resvg-py tokenizers pillow rich'
+        'or pip install resvg-py pillow rich'
     ) from None
+
+from whole_folders import ConverterError, partial_folder, sha256, write_json
+
+from mmcoca.models.text import train_tokenizer
 
 DATASET = 'mmcoca emoji'  # by which a manifest is known as ours
 SEED = 0
 NUM_HELD_OUT = 160
 VOCAB_SIZE = 2048
-SPECIAL_TOKENS = ['<pad>', '<sos>', '<eos>']  # ids 0, 1, 2
 MAX_WORKERS = 8
 
 
@@ -123,10 +124,6 @@ SPLITS = {
     'train_dev': Split(('openmoji', 'fluent-emoji-flat')),
     'val_dev': Split(('noto', )),
 }
-
-
-class ConverterError(Exception):
-    """A problem that the user can solve; its message is one line."""
 
 
 # Packages
@@ -292,21 +289,6 @@ def render_all(jobs: list[tuple[str, int, Path]]) -> None:
 # Write
 
 
-def train_tokenizer(captions: set[str]) -> str:
-    """Train a byte-level BPE on distinct captions; returns the text of tokenizer.json."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCAB_SIZE,
-        special_tokens=SPECIAL_TOKENS,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(sorted(captions), trainer)
-    return tokenizer.to_str(pretty=True)
-
-
 def attribution(size: int) -> str:
     """Name each artist, licence, source and change, as the licences ask for."""
     text = f"""# Attribution
@@ -342,15 +324,6 @@ def settings(size: int) -> dict:
     }
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def write_json(path: Path, content: dict, indent: int | None = None) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=indent) + '\n', encoding='utf-8')
-
-
 def write_set(out: Path, packages: dict[str, dict[str, bytes]], size: int) -> dict:
     """Write the whole set into the empty folder ``out``; returns the manifest."""
     drawings = {
@@ -375,7 +348,8 @@ def write_set(out: Path, packages: dict[str, dict[str, bytes]], size: int) -> di
     for name, content in splits.items():
         write_json(out / 'annotations' / f'{name}.json', content)
     captions = {annotation['caption'] for annotation in splits['train']['annotations']}
-    (out / 'tokenizer.json').write_text(train_tokenizer(captions), encoding='utf-8')
+    tokenizer = train_tokenizer(sorted(captions), VOCAB_SIZE)
+    (out / 'tokenizer.json').write_text(tokenizer.to_str(pretty=True), encoding='utf-8')
     (out / 'ATTRIBUTION.md').write_text(attribution(size), encoding='utf-8')
     (out / 'licenses').mkdir()
     for name, members in packages.items():
@@ -428,27 +402,6 @@ def is_complete(out: Path, size: int) -> bool:
             if not (out / 'images' / image['file_name']).is_file():
                 raise ConverterError(f'images/{image["file_name"]} in {out} is missing: {remedy}')
     return True
-
-
-@contextlib.contextmanager
-def partial_folder(out: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``out`` that becomes ``out`` at the end, or goes on failure."""
-    partial = out.with_name(out.name + '.partial')
-    if partial.exists():
-        shutil.rmtree(partial)
-    new_parents = [parent for parent in partial.parents if not parent.exists()]
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        if out.exists():
-            out.rmdir()  # is_complete saw that it is empty
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        for parent in new_parents:
-            with contextlib.suppress(OSError):
-                parent.rmdir()
-        raise
 
 
 def convert(out: Path, size: int, npm_dir: Path | None) -> None:

@@ -12,6 +12,8 @@ from mmengine.config import Config
 from mmcoca.errors import SettingError
 
 CHANGES = ('task', 'schedule')
+# Variables of the data's file that hold what its loaders have.
+PIPELINES = ('train_pipeline', 'test_pipeline')
 
 
 def join(bases: Config) -> None:
@@ -25,6 +27,7 @@ def join(bases: Config) -> None:
       dictionary of the base stay.
     - In a pipeline 'image.load', 'image.train' and 'image.test' stand for the steps of that name in
       the model's `image`, wherever the pipeline has them.
+    - `train_pipeline` and `test_pipeline`, for configs that inherit, become those of the loaders.
 
     Args:
         bases: `_base_`, as a config file sees it below its list of files.
@@ -47,6 +50,10 @@ def join(bases: Config) -> None:
     remove_key(bases, '_delete_')
     for name in [name for name in bases if name != 'image']:
         bases[name] = with_steps(bases[name], bases.get('image', {}))
+    for name in PIPELINES:
+        loader = bases.get(name.replace('pipeline', 'dataloader'))
+        if name in bases and loader and 'pipeline' in loader['dataset']:
+            bases[name] = loader['dataset']['pipeline']
 
 
 def keep_only(settings: dict, changes: dict) -> None:

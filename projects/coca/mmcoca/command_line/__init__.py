@@ -1,6 +1,6 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .configs import load_config
-from .errors import config_errors, user_errors
+from .errors import config_errors, program_errors, user_errors
 from .models import add_model_arguments, load_model_of
 from .options import (
     ConfigOptions,
@@ -28,6 +28,7 @@ __all__ = [
     'load_model_of',
     'parse_option',
     'positive',
+    'program_errors',
     'show_progress',
     'user_errors',
 ]

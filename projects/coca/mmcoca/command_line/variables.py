@@ -16,6 +16,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmcoca.composition import PIPELINES
+
 MISSING = object()
 
 
@@ -53,11 +55,13 @@ def copy_with_bases(
     edits = {}  # what takes the place of lines, by the first and the one after the last
     if option is not None:
         variable, *path = option.split('.')
-        places = [node.end_lineno for node in statements if variable in names_changed_by(node)]
+        places = [node for node in statements if variable in names_changed_by(node)]
         if places:
-            call = f'with_option({variable}, {".".join(path)!r}, {value!r})'
+            last = max(places, key=lambda node: node.end_lineno)
+            there = f'_base_.{variable}' if joins(last) else variable
+            call = f'with_option({there}, {".".join(path)!r}, {value!r})'
             module = f"__import__({__name__!r}, fromlist=['with_option'])"
-            edits[max(places), max(places)] = [f'{variable} = {module}.{call}']
+            edits[last.end_lineno, last.end_lineno] = [f'{there} = {module}.{call}']
             option = None
     for node in statements:
         if '_base_' in names_changed_by(node):
@@ -77,8 +81,15 @@ def copy_with_bases(
     return target
 
 
+def joins(statement: ast.stmt) -> bool:
+    """Whether a statement is join(_base_), which makes pipelines of the bases' own."""
+    return isinstance(statement, ast.Expr) and ast.unparse(statement) == 'join(_base_)'
+
+
 def names_changed_by(statement: ast.stmt) -> set[str]:
     """Variables that a statement assigns, or changes in place: x = 1, x.a[0] = 1, x.update(a=1)."""
+    if joins(statement):
+        return set(PIPELINES)
     if isinstance(statement, ast.Assign):
         targets = statement.targets
     elif isinstance(statement, ast.AugAssign | ast.AnnAssign):

@@ -12,6 +12,8 @@ from mmengine.model import BaseModel
 from mmengine.registry import Registry
 from torch import Tensor
 
+from mmcoca.weights.vocabulary import vocabulary_problem
+
 from .generation import check_lengths
 
 
@@ -151,7 +153,8 @@ def refuse_other_weights(
     """A hook before `load_state_dict`: ValueError for a model's weights that are none of its own.
 
     MMEngine's loading, which is never strict, would pass over them with a warning and leave the
-    model at its random start. A model inside another one takes what there is for it, also nothing.
+    model at its random start; so it would leave the tokens where these are of another vocabulary. A
+    model inside another one takes what there is for it, also nothing.
     """
     if prefix or not state_dict:
         return
@@ -162,6 +165,9 @@ def refuse_other_weights(
             "the model; open_clip's become a checkpoint by "
             'tools/model_converters/open_clip_to_mmcoca.py'
         )
+    problem = vocabulary_problem(state_dict, own)
+    if problem:
+        raise ValueError(problem)
 
 
 def note_weights(model: BaseModel, state_dict: dict[str, Tensor], prefix: str, *_: object) -> None:

@@ -5,10 +5,12 @@ from .mmengine_loading import install_safe_loading
 from .open_clip import WeightsError, from_open_clip, to_open_clip
 from .reading import find_checkpoint, load_safely, read_state_dict
 from .resuming import check_resumable, find_resumable, finished, progress_of, what_is_kept
+from .vocabulary import change_vocabulary, tokens_by_meaning, vocabulary_problem
 from .writing import check_target, write_weights
 
 __all__ = [
     'WeightsError',
+    'change_vocabulary',
     'check_checkpoint',
     'check_pretrained_parts',
     'check_resumable',
@@ -23,6 +25,8 @@ __all__ = [
     'progress_of',
     'read_state_dict',
     'to_open_clip',
+    'tokens_by_meaning',
+    'vocabulary_problem',
     'weights_mark',
     'what_is_kept',
     'write_weights',

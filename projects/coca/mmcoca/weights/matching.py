@@ -12,10 +12,14 @@ from torch import nn
 from mmcoca.errors import UserError
 
 from .reading import read_state_dict
+from .vocabulary import vocabulary_problem
 
 
 def check_some_weights(path: str, model: nn.Module) -> None:
-    """Raise UserError if not a single tensor of a checkpoint is one of the model's."""
+    """Raise UserError if not a single tensor of a checkpoint is one of the model's.
+
+    Nor may they be of another vocabulary: MMEngine would leave its tokens at their random start.
+    """
     found = read_state_dict(path, 'meta')
     expected = (model.module if is_model_wrapper(model) else model).state_dict()
     if not set(found) & set(expected):
@@ -24,6 +28,9 @@ def check_some_weights(path: str, model: nn.Module) -> None:
             f'{len(expected)} here; open_clip\'s become a checkpoint by '
             'tools/model_converters/open_clip_to_mmcoca.py'
         )
+    problem = vocabulary_problem(found, expected)
+    if problem:
+        raise UserError(f'{path}: {problem}')
 
 
 def check_pretrained_parts(model: nn.Module) -> None:
@@ -78,6 +85,9 @@ def check_checkpoint(path: str, model: nn.Module) -> None:
             f'{path} is of another model: it has {len(more)} tensors more than the config, first '
             f'{more[0]}'
         )
+    problem = vocabulary_problem(found, expected)
+    if problem:
+        raise UserError(f'{path}: {problem}')
     for name, tensor in expected.items():
         is_interpolated = name.endswith('pos_embed') and found[name].dim() == tensor.dim()
         if found[name].shape != tensor.shape and not is_interpolated:

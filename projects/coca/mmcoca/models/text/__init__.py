@@ -3,6 +3,7 @@ from .aggregating_decoder import AggregatingUnimodalDecoder
 from .decoder import DecoupledTextDecoder, MultimodalDecoder, UnimodalDecoder
 from .open_clip_decoder import FixedLengthUnimodalDecoder, TwoMLPMultimodalDecoder
 from .tokenizers import CLIPTokenizer, TextBatch, TextTokenizer
+from .vocabulary import SPECIAL_TOKENS, share_kept_whole, train_tokenizer
 
 __all__ = [
     'AggregatingUnimodalDecoder',
@@ -10,8 +11,11 @@ __all__ = [
     'DecoupledTextDecoder',
     'FixedLengthUnimodalDecoder',
     'MultimodalDecoder',
+    'SPECIAL_TOKENS',
     'TextBatch',
     'TextTokenizer',
     'TwoMLPMultimodalDecoder',
     'UnimodalDecoder',
+    'share_kept_whole',
+    'train_tokenizer',
 ]

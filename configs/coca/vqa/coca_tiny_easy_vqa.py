@@ -1,0 +1,15 @@
+# easy-VQA by the tiny model at 64 px, from its random start, without the contrastive loss; batch,
+# steps and rate were chosen on train_dev / val_dev. Its validation set is the test set, so it
+# reports its last checkpoint.
+_base_ = [
+    '../_base_/models/coca_tiny_64px.py',
+    '../_base_/datasets/image_text_pairs.py',
+    '../_base_/tasks/easy_vqa.py',
+    '../_base_/schedules/muon_tiny_iters.py',
+    '../_base_/default_runtime.py',
+]
+from mmcoca.composition import join
+
+join(_base_)
+model = dict(contrastive_head=None, tokenizer=dict(vocab_file='data/easy_vqa/tokenizer.json'))
+train_dataloader = dict(batch_size=256)

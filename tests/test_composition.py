@@ -1,0 +1,194 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Tasks, models and schedules that know nothing of each other, joined by configs."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
+
+from mmcoca.composition import PIPELINES
+from mmcoca.errors import SettingError
+
+CONFIGS = Path(__file__).parents[1] / 'configs' / 'coca'
+TASKS = sorted(path.stem for path in (CONFIGS / '_base_' / 'tasks').glob('*.py'))
+JOIN = 'from mmcoca.composition import join\njoin(_base_)\n'
+# The longest names first, that 'coca_base_576px' is not taken for 'coca_base'.
+MODEL_NAMES = sorted((path.stem for path in (CONFIGS / '_base_' / 'models').glob('*.py')), key=len)
+MODEL_NAMES.reverse()
+SIZED = {'Resize': 'scale', 'RandomResizedCrop': 'scale', 'torchvision/CenterCrop': 'size'}
+
+
+def joining_configs():
+    """Names of the configs that join a task with a model."""
+    for path in sorted(CONFIGS.glob('*/*.py')):
+        if '_base_' not in path.parts and '/tasks/' in path.read_text():
+            yield str(path.relative_to(CONFIGS))
+
+
+NAMES = list(joining_configs())
+
+
+def write(folder, **files):
+    """Config files -> the config of the last."""
+    for name, text in files.items():
+        (folder / f'{name}.py').write_text(text)
+    return Config.fromfile(folder / f'{name}.py')
+
+
+MODEL = """
+model = dict(type='Model', encoder=dict(width=8, depth=2), text=dict(width=4))
+image = dict(load=[dict(type='Load')], train=[dict(type='Crop', size=8)], test=[dict(type='Fit')])
+"""
+DATA = """
+train_pipeline = ['image.load', 'image.train', dict(type='Pack')]
+test_pipeline = ['image.load', 'image.test', dict(type='Pack')]
+train_dataloader = dict(batch_size=2, dataset=dict(type='Pairs', pipeline=train_pipeline))
+test_dataloader = dict(batch_size=2, dataset=dict(type='Pairs', pipeline=test_pipeline))
+"""
+
+
+def test_a_task_changes_what_stands_beside_it(tmp_path):
+    task = """
+clips = dict(type='ForEachFrame', transforms=['image.test', dict(type='Flip')])
+task = dict(
+    model=dict(type='Other', _keep_=['encoder'], encoder=dict(depth=3), head=dict(classes=5)),
+    train_dataloader=dict(dataset=dict(_delete_=True, type='Clips', pipeline=['image.load', clips])),
+    new=dict(_delete_=True, a=1),
+)
+"""
+    schedule = 'schedule = dict(train_dataloader=dict(batch_size=64))'
+    joining = "_base_ = ['model.py', 'data.py', 'work.py', 'steps.py']\n" + JOIN + 'model = dict(x=1)'
+    cfg = write(tmp_path, model=MODEL, data=DATA, work=task, steps=schedule, joining=joining)
+    assert cfg.model == dict(
+        type='Other', encoder=dict(width=8, depth=3), head=dict(classes=5), x=1
+    )
+    frames = dict(type='ForEachFrame', transforms=[dict(type='Fit'), dict(type='Flip')])
+    assert cfg.train_dataloader == dict(
+        batch_size=64, dataset=dict(type='Clips', pipeline=[dict(type='Load'), frames])
+    )
+    pack = dict(type='Pack')
+    assert cfg.test_dataloader.dataset.pipeline == [dict(type='Load'), dict(type='Fit'), pack]
+    assert cfg.test_pipeline == cfg.test_dataloader.dataset.pipeline
+    assert cfg.train_pipeline == cfg.train_dataloader.dataset.pipeline
+    assert cfg.new == dict(a=1) and 'task' not in cfg and 'schedule' not in cfg
+
+
+def test_steps_are_each_pipelines_own(tmp_path):
+    """A change of one pipeline does not reach another."""
+    joining = "_base_ = ['model.py', 'data.py']\n" + JOIN + '_base_.test_pipeline[0].x = 1'
+    cfg = write(tmp_path, model=MODEL, data=DATA, joining=joining)
+    assert cfg.test_dataloader.dataset.pipeline[0] == dict(type='Load', x=1)
+    assert cfg.train_dataloader.dataset.pipeline[0] == dict(type='Load')
+
+
+def test_a_step_that_the_model_does_not_have_is_named(tmp_path):
+    task = "task = dict(test_dataloader=dict(dataset=dict(pipeline=['image.tset'])))"
+    joining = "_base_ = ['model.py', 'data.py', 'work.py']\n" + JOIN
+    with pytest.raises(SettingError, match="'image.tset': the model's `image` has load, train, test"):
+        write(tmp_path, model=MODEL, data=DATA, work=task, joining=joining)
+
+
+def model_of(name):
+    """The model that a joining config's name begins with."""
+    return next(model for model in MODEL_NAMES if Path(name).name.startswith(model))
+
+
+def sizes_in(settings):
+    """The sizes to which a config's pipelines bring images."""
+    if isinstance(settings, dict):
+        if settings.get('type') in SIZED:
+            yield settings[SIZED[settings['type']]]
+        settings = list(settings.values())
+    if isinstance(settings, (list, tuple)):
+        for value in settings:
+            yield from sizes_in(value)
+
+
+def test_every_task_has_its_models():
+    expected = {
+        f'{task}: {model}' for task in TASKS if task != 'easy_vqa' for model in MODEL_NAMES
+        if model not in ('coca_base_576px', 'coca_tiny_64px') and
+        (model not in ('coca_large', 'coca_2b') or task.split('_')[0] in
+         ('zeroshot', 'retrieval', 'captioning'))
+    }
+    found = set()
+    for name in NAMES:
+        task = next(
+            Path(base).stem for base in Config._get_base_files(str(CONFIGS / name))
+            if '/tasks/' in base
+        )
+        found.add(f'{task}: {model_of(name)}')
+    assert found - {'easy_vqa: coca_tiny'} == expected
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_what_the_model_says_of_images_and_texts_holds_in_every_task(name):
+    cfg = Config.fromfile(CONFIGS / name)
+    base = Config.fromfile(CONFIGS / '_base_' / 'models' / f'{model_of(name)}.py')
+    size = cfg.model.backbone.img_size
+    assert 'easy_vqa' in name or size == base.model.backbone.img_size
+    loaders = [cfg.get(f'{part}_dataloader') for part in ('train', 'val', 'test')]
+    found = list(sizes_in([loader for loader in loaders if loader]))
+    assert found and set(found) <= {size, (size, size)}
+    if 'blind' not in name:
+        for key in ('mean', 'std'):
+            assert cfg.model.data_preprocessor[key] == base.model.data_preprocessor[key]
+    if 'text' in cfg.model:
+        assert 'easy_vqa' in name or cfg.model.tokenizer == base.model.tokenizer
+        assert cfg.model.text.max_length == base.model.text.max_length
+    assert not [name for name in PIPELINES if 'image.' in str(cfg.get(name))]
+
+
+def small(cfg):
+    """Its model with a layer in each stack, of its own widths."""
+    model = cfg.model
+    for name in ('num_unimodal_layers', 'num_multimodal_layers'):
+        if 'text' in model:
+            model.text[name] = 1
+    return model
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_heads_take_their_widths_from_the_model(name, emoji_data):
+    import torch
+
+    cfg = Config.fromfile(CONFIGS / name)
+    init_default_scope(cfg.default_scope)
+    if 'vocab_file' in cfg.model.get('tokenizer', {}):
+        cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
+    with torch.device('meta'):
+        model = MODELS.build(small(cfg))
+    size = cfg.model.backbone.img_size
+    patches = (size // model.backbone.patch_embed.projection.stride[0])**2 \
+        if 'stem' not in cfg.model.backbone else (size // cfg.model.backbone.patch_size)**2
+    assert model.backbone.pos_embed.shape[1] == patches + model.backbone.num_extra_tokens
+    if 'understanding_head' in cfg.model:
+        assert model.understanding_head.pooler.queries.shape == (1, model.text.dims)
+    if cfg.model.get('head'):
+        width = getattr(model.neck, 'dims', model.backbone.embed_dims)
+        assert model.head.fc.in_features == width
+
+
+OUTSIDE = """
+_base_ = [
+    'mmcoca::coca/_base_/models/open_clip_vit-b-p32.py',
+    'mmcoca::coca/_base_/datasets/image_text_pairs.py',
+    'mmcoca::coca/_base_/tasks/snli_ve.py',
+    'mmcoca::coca/_base_/schedules/adafactor_cosine.py',
+    'mmcoca::coca/_base_/default_runtime.py',
+]
+from mmcoca.composition import join
+
+join(_base_)
+"""
+
+
+def test_a_project_outside_composes_a_task_with_a_model(tmp_path):
+    """As the config here does that joins the two, but for its schedule."""
+    found = write(tmp_path, snli_ve=OUTSIDE)
+    ours = Config.fromfile(CONFIGS / 'snli_ve' / 'open_clip_vit-b-p32_snli_ve.py')
+    for name in ('model', 'train_pipeline', 'val_dataloader', 'test_dataloader', 'test_evaluator'):
+        assert found[name] == ours[name]
+    assert '_scope_' not in str(found)

@@ -104,10 +104,11 @@ def load(task, folder, kinetics, pretrained, model='coca_base'):
 def test_training(task, model, folder, kinetics, pretrained):
     """It learns from the pretrained encoder, which stays as it is where it is frozen."""
     cfg = load(task, folder, kinetics, pretrained, model)
+    start = cfg.load_from
     checkpoint = train_small(cfg)
     metrics = evaluate(cfg, checkpoint)
     assert metrics['accuracy/top1'] == 100 and metrics['accuracy/top2'] == 100
-    before, after = (load_safely(path)['state_dict'] for path in (cfg.load_from, checkpoint))
+    before, after = (load_safely(path)['state_dict'] for path in (start, checkpoint))
     encoder = [name for name in after if name.startswith('backbone.')]
     assert set(encoder) == {name for name in before if name.startswith('backbone.')}
     equal = [torch.equal(before[name], after[name]) for name in encoder]

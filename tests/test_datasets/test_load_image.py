@@ -337,3 +337,30 @@ def test_what_is_loaded_already_is_kept():
 
 def test_it_resolves_by_name():
     assert TRANSFORMS.build(dict(type='mmcoca.LoadImage', max_pixels=9)).max_pixels == 9
+
+
+@pytest.mark.parametrize(
+    'size, reduce_to, expected',
+    [
+        ((480, 640), 224, (240, 320)),
+        ((480, 640), 240, (240, 320)),
+        ((480, 640), 241, (480, 640)),
+        ((1200, 900), 224, (300, 225)),
+        ((1803, 2405), 224, (226, 301)),
+        ((200, 100), 224, (200, 100)),
+        ((480, 640), None, (480, 640)),
+    ],
+)
+def test_large_jpegs_are_decoded_smaller(tmp_path, size, reduce_to, expected):
+    """Nearly as the whole image, made small by the mean of its pixels; no other file is."""
+    rng = np.random.default_rng(0)
+    smooth = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), size[::-1])
+    for ending in ('jpg', 'png'):
+        cv2.imwrite(str(tmp_path / f'image.{ending}'), smooth)
+    load = LoadImage(reduce_to=reduce_to)
+    found = load(dict(img_path=str(tmp_path / 'image.jpg')))
+    assert found['img'].shape[:2] == found['img_shape'] == expected
+    whole = read_image(tmp_path / 'image.jpg')
+    small = cv2.resize(whole, expected[::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(found['img'].astype(int) - small).mean() < 1
+    assert load(dict(img_path=str(tmp_path / 'image.png')))['img'].shape[:2] == size

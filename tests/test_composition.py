@@ -1,13 +1,17 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Tasks, models and schedules that know nothing of each other, joined by configs."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
+from in_process import fresh_managers
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
+from mmcoca.command_line import build_training
 from mmcoca.composition import PIPELINES
 from mmcoca.errors import SettingError
 
@@ -169,6 +173,95 @@ def test_heads_take_their_widths_from_the_model(name, emoji_data):
     if cfg.model.get('head'):
         width = getattr(model.neck, 'dims', model.backbone.embed_dims)
         assert model.head.fc.in_features == width
+
+
+SMALL = """
+_base_ = 'mmcoca::coca/_base_/models/coca_base.py'
+dims = 384
+num_heads = 6
+
+model = dict(
+    backbone=dict(arch='deit-small', img_size=224, patch_size=16),
+    neck=dict(dims=dims, memory_dims=dims, num_heads=num_heads),
+    text=dict(dims=dims, num_heads=num_heads, mlp_dims=4 * dims),
+    contrastive_head=dict(dims=dims),
+    captioning_head=dict(dims=dims),
+)
+image = _base_.image
+image.load[0].reduce_to = image.train[0].scale = 224
+image.test[0].scale = (224, 224)
+"""
+SPATIAL_REASONING = """
+pack = dict(
+    type='PackInputs', algorithm_keys=['question', 'gt_answer'], meta_keys=['img_path']
+)
+vsr = dict(
+    _delete_=True,
+    type='VSR',
+    data_root='vsr',
+    data_prefix='images',
+    pipeline=['image.load', 'image.test', pack],
+)
+task = dict(
+    model=dict(
+        type='mmcoca.CoCaForVQA',
+        answers=['no', 'yes'],
+        understanding_head=dict(
+            type='mmcoca.UnderstandingHead',
+            num_classes=2,
+            loss=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=2),
+        ),
+    ),
+    train_dataloader=dict(dataset=dict(ann_file='train.json', **vsr)),
+    val_dataloader=dict(dataset=dict(ann_file='test.json', test_mode=True, **vsr)),
+    test_dataloader=dict(dataset=dict(ann_file='test.json', test_mode=True, **vsr)),
+    val_evaluator=[dict(type='VQAAcc')],
+    test_evaluator=[dict(type='VQAAcc')],
+)
+"""
+UNPLANNED = """
+_base_ = [
+    'small.py',
+    'mmcoca::coca/_base_/datasets/image_text_pairs.py',
+    'vsr.py',
+    'mmcoca::coca/_base_/schedules/muon_tiny_iters.py',
+    'mmcoca::coca/_base_/default_runtime.py',
+]
+from mmcoca.composition import join
+
+join(_base_)
+"""
+
+
+def test_a_task_and_a_model_that_nobody_planned_for(tmp_path, drawings, monkeypatch):
+    """Spatial reasoning on VSR by a ViT-S, in a project of its own: it trains and is tested."""
+    cfg = write(tmp_path, small=SMALL, vsr=SPATIAL_REASONING, joining=UNPLANNED)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'vsr' / 'images').mkdir(parents=True)
+    rows = []
+    for path, name in drawings[:4]:
+        shutil.copy(path, tmp_path / 'vsr' / 'images' / path.name)
+        for answer in (True, False):
+            question = f'This is {"a" if answer else "no"} {name}.'
+            rows.append(dict(image=path.name, question=question, answer=answer))
+    for split in ('train', 'test'):
+        (tmp_path / 'vsr' / f'{split}.json').write_text(json.dumps(rows))
+    for name in ('num_unimodal_layers', 'num_multimodal_layers'):
+        cfg.model.text[name] = 1
+    cfg.model.backbone.arch = dict(
+        embed_dims=384, num_layers=1, num_heads=6, feedforward_channels=384
+    )
+    cfg.train_dataloader.update(batch_size=8, num_workers=0, persistent_workers=False)
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.train_cfg = dict(by_epoch=False, max_iters=20)
+    cfg.default_hooks.checkpoint.interval = 20
+    cfg.work_dir = str(tmp_path / 'work_dir')
+    with fresh_managers():
+        runner = build_training(cfg)
+        assert runner.model.understanding_head.pooler.queries.shape == (1, 384)
+        runner.train()
+        assert runner.test()['VQA/acc'] >= 75
 
 
 OUTSIDE = """

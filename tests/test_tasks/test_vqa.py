@@ -15,7 +15,7 @@ from mmpretrain.structures import DataSample
 from small_tasks import MODELS_OF_TASKS, evaluate, load_small, train_small
 
 from mmcoca.labels import read_answers
-from mmcoca.models.tasks.answers import answer_scores, most_frequent
+from mmcoca.models.tasks.answers import answer_scores, answers_of, most_frequent
 
 CONVERTER = Path(__file__).parents[2] / 'tools' / 'dataset_converters' / 'vqa_answers.py'
 SUBSETS = ('train2014', 'val2014', 'test2015')
@@ -230,6 +230,20 @@ def test_open_ended_needs_a_captioner(tiny_config):
     )
     with pytest.raises(ValueError, match='open_ended answers need a captioning_head and generatio'):
         MODELS.build(cfg)
+
+
+def test_a_single_answer_is_all_annotators():
+    """As GQA and VSR of mmpretrain have it."""
+    for answer, shares, expected in (
+        ('yes', None, (['yes'], [1.0])),
+        (['yes', 'no'], None, (['yes', 'no'], [0.5, 0.5])),
+        (['yes', 'no'], [0.8, 0.2], (['yes', 'no'], [0.8, 0.2])),
+    ):
+        sample = DataSample()
+        sample.set_field(answer, 'gt_answer')
+        if shares:
+            sample.set_field(shares, 'gt_answer_weight')
+        assert answers_of(sample) == expected
 
 
 def test_scores_of_answers():

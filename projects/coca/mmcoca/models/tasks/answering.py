@@ -16,7 +16,7 @@ from mmcoca.labels import read_answers
 from mmcoca.registry import MODELS
 
 from ..parts import is_trained, parts_of_loss
-from .answers import answer_scores, most_frequent
+from .answers import answer_scores, answers_of, most_frequent
 from .understanding import CoCaForUnderstanding
 
 
@@ -25,8 +25,9 @@ class CoCaForVQA(CoCaForUnderstanding):
     """A CoCa that answers each sample's `question` about its image.
 
     Trains on `gt_answer`, the different answers of the question's annotators, and
-    `gt_answer_weight`, the share of each, as mmpretrain's COCOVQA has them. With a captioning head
-    "question answer" is trained as the image's caption along with it.
+    `gt_answer_weight`, the share of each, as mmpretrain's COCOVQA has them, or on a single answer,
+    as its GQA and VSR. With a captioning head "question answer" is trained as the image's caption
+    along with it.
 
     Args:
         answers: As in `read_answers`, in the order of the understanding head's classes. A file is
@@ -79,15 +80,13 @@ class CoCaForVQA(CoCaForUnderstanding):
         regional_tokens = self.pool_regions(images)
         logits = self.understand(regional_tokens, [sample.question for sample in data_samples])
         scores = [
-            answer_scores(sample.gt_answer, sample.gt_answer_weight, self.answer_labels)
-            for sample in data_samples
+            answer_scores(*answers_of(sample), self.answer_labels) for sample in data_samples
         ]
         targets = torch.stack(scores).to(logits)
         losses = dict(loss_answer=self.understanding_head.loss(logits, targets))
         if is_trained(self.captioning_head):
             texts = [
-                f'{sample.question} {most_frequent(sample.gt_answer, sample.gt_answer_weight)}'
-                for sample in data_samples
+                f'{sample.question} {most_frequent(*answers_of(sample))}' for sample in data_samples
             ]
             losses |= self.captioning_loss(regional_tokens, texts)
         return losses

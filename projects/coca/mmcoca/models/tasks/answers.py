@@ -6,7 +6,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from mmpretrain.structures import DataSample
 from torch import Tensor
+
+
+def answers_of(sample: DataSample) -> tuple[Sequence[str], Sequence[float]]:
+    """The different answers of a sample and the share of annotators who gave each.
+
+    A single answer is all annotators'; several without shares are as many annotators'.
+    """
+    if isinstance(sample.gt_answer, str):
+        return [sample.gt_answer], [1.0]
+    shares = sample.get('gt_answer_weight')
+    if shares is None:
+        shares = [1 / len(sample.gt_answer)] * len(sample.gt_answer)
+    return sample.gt_answer, shares
 
 
 def answer_scores(

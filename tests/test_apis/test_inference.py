@@ -280,6 +280,8 @@ def test_mistakes_at_the_tools_are_one_line(run_tool, folder, model_args, tmp_pa
     more = {n.replace('layers.0', 'layers.3'): w for n, w in weights.items()}
     torch.save(dict(state_dict=weights | more), larger)
     EmbeddingIndex(torch.eye(2), ['a', 'b'], 'weights of another').save(index)
+    pipe = tmp_path / 'pipe.png'
+    os.mkfifo(pipe)
     for tool, args, message in (
         ('caption.py', [*first, tmp_path / 'none', '--out', out], 'none does not exist'),
         ('caption.py', [*first, folder, '--out', tmp_path / 'x.txt'], 'must be .jsonl'),
@@ -294,6 +296,7 @@ def test_mistakes_at_the_tools_are_one_line(run_tool, folder, model_args, tmp_pa
         ('embed.py', [*first, '--texts', tmp_path / 'no.txt', '--out', 'x.safetensors'], 'no.txt'),
         ('search.py', [*first, tmp_path / 'no.safetensors', '--texts', 'a'], 'does not exist'),
         ('search.py', [*first, index, '--texts', 'a'], 'was made with other weights'),
+        ('search.py', [*first, index, '--image', pipe], f'image {pipe} is no regular file'),
         ('caption.py', [first[0], larger, folder, '--out', out], 'tensors more than the config'),
     ):
         done = run_tool(f'inference/{tool}', *args, *last)
@@ -337,3 +340,5 @@ def test_search_inferencer(model, folder, tmp_path):
     for wrong in (dict(), dict(inputs=str(paths[0]), texts='cat')):
         with pytest.raises(ValueError, match='either images or texts'):
             search(**wrong)
+    with pytest.raises(ValueError, match='top_k=0 is less than 1'):
+        search(texts='cat', top_k=0)

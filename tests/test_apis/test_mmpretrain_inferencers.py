@@ -135,3 +135,27 @@ def test_our_inferencers_notice_other_weights(model, pairs, tmp_path):
     finally:
         model.load_state_dict(kept)
     search(paths[0])
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_inferencers_of_a_16_bit_model(dtype, model, pairs):
+    """Images follow the model's type; answers stay near the float32 model's."""
+    paths, captions = pairs
+    _, expected = encode(model, paths)
+    try:
+        model.to(dtype)
+        images, embeddings = encode(model, paths)
+        assert images.dtype == embeddings.dtype == dtype
+        torch.testing.assert_close(embeddings.float(), expected, rtol=0, atol=0.02)
+        torch.testing.assert_close(torch.stack(FeatureExtractor(model)(paths)), embeddings)
+        assert isinstance(ImageCaptionInferencer(model)(paths)[0]['pred_caption'], str)
+        texts = ImageToTextRetrievalInferencer(model, prototype=captions)(paths)
+        drawings = TextToImageRetrievalInferencer(model, prototype=paths)(captions)
+        assert len(texts) == len(drawings) == 3
+        chances = ZeroShotClassificationInferencer(model, captions, '{}')(paths)[0]['pred_scores']
+        assert sum(chances) == pytest.approx(1, abs=0.01)
+        search = SearchInferencer(model, EmbeddingIndex(embeddings, paths, weights_mark(model)))
+        assert search(paths[0])[0]['names'][0] == paths[0]
+        assert len(search(texts=captions)) == 3
+    finally:
+        model.to(torch.float32)

@@ -133,6 +133,11 @@ def test_many_bad_rows_are_listed_shortly(folder):
         ('tsv', 'image\tcaption\na.png\n', 'pairs.tsv: line 2: the caption is None'),
         ('json', '{"images": [', 'pairs.json line 1 column 13: invalid JSON'),
         ('json', '[1, 2]', 'pairs.json: not COCO-caption JSON'),
+        ('json', '[' * 100_000, 'pairs.json: invalid JSON: maximum recursion depth'),
+        ('json', '9' * 5_000, 'pairs.json: invalid JSON: Exceeds the limit'),
+        ('jsonl', '\n' + '[' * 100_000, 'pairs.jsonl line 2: invalid JSON: maximum recursion'),
+        ('csv', f'image,caption\na.png,{"x" * 200_000}\n', 'pairs.csv line 2: field larger than'),
+        ('tsv', f'image\tcaption\na.png\t{"x" * 200_000}\n', r'line 2: field larger .* \(\d+\)$'),
         ('json', '{"images": [], "annotations": []}', 'pairs.json: not COCO-caption JSON'),
         (
             'json',
@@ -295,6 +300,14 @@ def test_perfect_features_are_perfect_in_every_format(folder, ending):
     assert captioning.evaluate(len(data))['caption/exact_match'] == 100
 
 
+def test_a_path_may_be_written_in_many_ways(folder):
+    names = ['a.png', './a.png', '../images/a.png', f'{folder}/images/a.png', 'b.png']
+    write_table(folder, 'csv', [dict(image=name, caption=name) for name in names])
+    data = dataset(folder, 'csv', test_mode=True)
+    assert [data.get_data_info(place)['gt_caption'] for place in range(2)] == [names[:4], ['b.png']]
+    assert len(data) == 2
+
+
 def test_one_id_of_two_paths_is_an_error(folder):
     for ending in ('csv', 'tsv'):
         rows = [('a.png', 'x', '7'), ('c.png', 'x', '8'), ('b.png', 'y', '7')]
@@ -356,7 +369,7 @@ def test_csv_has_quoting(folder):
 )
 def test_an_open_quote_does_not_swallow_rows(folder, text):
     (folder / 'pairs.csv').write_text('image,caption\n' + text)
-    with pytest.raises(AnnotationError, match=r'pairs.csv line \d: .*each " within is doubled'):
+    with pytest.raises(AnnotationError, match='pairs.csv line 2: .*each " within is doubled'):
         dataset(folder, 'csv')
 
 

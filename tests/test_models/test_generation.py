@@ -387,6 +387,8 @@ def test_captions_of_the_model(tiny_model, images):
     assert word not in tiny_model.generate(images, max_length=6, banned_words=[word])[0]
     with pytest.raises(ValueError, match='max_length 3 is not within 4..24'):
         tiny_model.generate(images, prefix='hot pepper', max_length=3)
+    with pytest.raises(ValueError, match='a prefix of 41 tokens is too long: .* has 24 positions'):
+        tiny_model.generate(images, prefix='hot pepper ' * 20)
     with pytest.raises(TypeError, match='num_beam'):
         tiny_model.generate(images, num_beam=2)
 

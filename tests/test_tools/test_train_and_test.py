@@ -239,6 +239,20 @@ def test_base_trains_a_step_on_the_cpu(run, emoji_data, tmp_path):
         ),
         (
             'train.py',
+            [CONFIG, '--cfg-options', 'sampler.shuffle=False'],
+            "has no 'sampler' to set: did you mean 'train_dataloader.sampler.shuffle'?",
+        ),
+        *(
+            ('train.py', [CONFIG, '--cfg-options', f'{name}={value}'], f'{name}={value!r}: use')
+            for name, value in (
+                ('randomness.seed', 'abc'),
+                ('randomness.seed', -5),
+                ('train_cfg.max_epochs', -1),
+                ('train_cfg.max_epochs', 1.5),
+            )
+        ),
+        (
+            'train.py',
             [CONFIG, '--cfg-options', 'train_dataloader.batch_size=600'],
             '512 training pairs do not fill one batch of 600',
         ),

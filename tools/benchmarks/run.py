@@ -11,6 +11,7 @@ Sections:
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -70,20 +71,39 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def measure_section(name: str, args: argparse.Namespace) -> None:
+    """Measure, print and write one section."""
+    settings = Settings(args.peers, args.rounds, args.threads, args.batch_size)
+    rows = []
+    print(f'\n{SECTIONS[name]}', flush=True)
+    for row in import_module(name).measure(settings):
+        rows.append(row)
+        print('  ' + ' | '.join(cells(row)), flush=True)
+    if rows:
+        write_section(args.out, name, Section(SECTIONS[name], describe(settings), rows))
+
+
+def in_own_process(name: str, args: argparse.Namespace) -> None:
+    """Measure one of several sections: the next gets back the memory that this one's models keep.
+    """
+    command = [sys.executable, __file__, '--only', name]
+    for option in ('rounds', 'threads', 'batch_size', 'peers', 'out'):
+        command += [f'--{option.replace("_", "-")}', str(getattr(args, option))]
+    status = subprocess.run(command).returncode
+    if status:
+        sys.exit(status)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure the sections, one after the other."""
     args = parse_args(argv)
     if not ANNOTATIONS.is_file():
         sys.exit(f'error: {ANNOTATIONS} is missing: tools/dataset_converters/emoji.py makes it')
-    settings = Settings(args.peers, args.rounds, args.threads, args.batch_size)
     for name in args.only:
-        rows = []
-        print(f'\n{SECTIONS[name]}', flush=True)
-        for row in import_module(name).measure(settings):
-            rows.append(row)
-            print('  ' + ' | '.join(cells(row)), flush=True)
-        if rows:
-            write_section(args.out, name, Section(SECTIONS[name], describe(settings), rows))
+        if len(args.only) == 1:
+            measure_section(name, args)
+        else:
+            in_own_process(name, args)
     sections = {name: read_section(args.out, name) for name in SECTIONS}
     sections = {name: section for name, section in sections.items() if section is not None}
     if sections:

@@ -40,7 +40,7 @@ def read_multiple_choice_answers(path: Path) -> list[str]:
     try:
         annotations = json.loads(path.read_text('utf-8'))['annotations']
         return [annotation['multiple_choice_answer'] for annotation in annotations]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise ConverterError(
             f'{path}: not the annotations of VQA v2, JSON with "annotations" that each have a '
             f'"multiple_choice_answer" ({type(error).__name__}: {error})'

@@ -11,6 +11,7 @@ import torch
 
 from mmcoca.apis import EmbeddingIndex, load_images
 from mmcoca.command_line import add_model_arguments, load_model_of, positive, user_errors
+from mmcoca.datasets.image_paths import existence_problem
 from mmcoca.errors import UserError
 from mmcoca.weights import weights_mark
 
@@ -39,8 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors():
         try:
             index = EmbeddingIndex.load(args.index)
-            if args.image and not Path(args.image).is_file():
-                raise UserError(f'there is no image {args.image}')
+            problem = existence_problem(args.image) if args.image else None
+            if problem:
+                raise UserError(problem)
             model = load_model_of(args)
             if index.weights and index.weights != weights_mark(model):
                 raise UserError(f'{args.index} was made with other weights: run embed.py again')

@@ -60,7 +60,10 @@ class EmbeddingIndex:
     def check_weights(self, model: nn.Module) -> None:
         """Raise ValueError if it is known that other weights than the model's made these."""
         if self.weights and self.weights != weights_mark(model):
-            raise ValueError('the embeddings were made with other weights: embed anew')
+            raise ValueError(
+                'the embeddings were made with other weights (another type, such as float16, makes '
+                'others of them): embed anew'
+            )
 
     def search(self, queries: Tensor, top_k: int = 5, engine: str = 'exact') -> list[list[tuple]]:
         """Queries (queries,E), L2-normalised -> the (name, cosine similarity) of each one's top k.
@@ -68,8 +71,11 @@ class EmbeddingIndex:
         Args:
             engine: 'exact', or 'faiss' for the same by that library.
 
-        Raises ValueError for queries of another width or another engine, ImportError without faiss.
+        Raises ValueError for queries of another width, another engine or a top_k below 1,
+        ImportError without faiss.
         """
+        if top_k < 1:
+            raise ValueError(f'top_k={top_k} is less than 1')
         if queries.shape[1] != self.embeddings.shape[1]:
             raise ValueError(
                 f'queries are {queries.shape[1]} wide, the embeddings {self.embeddings.shape[1]}'

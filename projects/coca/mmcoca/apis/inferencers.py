@@ -145,7 +145,7 @@ class SearchInferencer(FeatureExtractor):
         Raises ValueError for both or neither, and as `EmbeddingIndex.search`.
         """
         if (inputs is None) == (texts is None):
-            raise ValueError('a search needs either images or texts')
+            raise ValueError('a search needs either images or texts, and not both')
         self.index.check_weights(self.model)
         if texts is not None:
             queries = self.model.encode_text([texts] if isinstance(texts, str) else texts)

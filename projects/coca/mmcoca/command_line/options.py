@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 
 from mmcoca.errors import UserError
 
-from .variables import settings_made_with
+from .variables import leaves, settings_made_with
 
 # What MMEngine reads from the config itself, besides the parameters of its Runner.
 READ_FROM_CONFIG_ALONE = {
@@ -99,7 +99,8 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
     for option, value in options.items():
         name = option.split('.')[0]
         if name not in known:
-            similar = difflib.get_close_matches(name, known, n=1)
+            within = [place for place, _ in leaves(cfg._cfg_dict) if place.endswith(f'.{option}')]
+            similar = within or difflib.get_close_matches(name, known, n=1)
             hint = f": did you mean '{similar[0]}'?" if similar else ''
             raise UserError(f"{cfg.filename} has no '{name}' to set{hint}")
         if name in read_by_mmengine:

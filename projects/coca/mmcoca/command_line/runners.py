@@ -16,9 +16,12 @@ from mmcoca.weights import check_pretrained_parts
 
 from .errors import config_errors, data_errors
 
+MAX_SEED = 2**32  # of NumPy
+
 
 def build_runner(cfg: Config) -> Runner:
     """The runner of a config. Raises UserError where its parts contradict each other."""
+    check_numbers(cfg)
     with config_errors(cfg):
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     build_dataloader = runner.build_dataloader
@@ -37,6 +40,17 @@ def build_runner(cfg: Config) -> Runner:
     # MMEngine's own raises a hook's TypeError anew, without its traceback.
     runner.call_hook = call_hook
     return runner
+
+
+def check_numbers(cfg: Config) -> None:
+    """Raise UserError for a seed or a length of training with which MMEngine breaks off later."""
+    seed = (cfg.get('randomness') or {}).get('seed')
+    if seed is not None and (type(seed) is not int or not 0 <= seed < MAX_SEED):
+        raise UserError(f'{cfg.filename}: randomness.seed={seed!r}: use 0 to {MAX_SEED - 1}')
+    for name in ('max_epochs', 'max_iters', 'val_interval'):
+        number = (cfg.get('train_cfg') or {}).get(name)
+        if number is not None and (type(number) is not int or number < 1):
+            raise UserError(f'{cfg.filename}: train_cfg.{name}={number!r}: use 1 or more')
 
 
 def build_training(cfg: Config) -> Runner:

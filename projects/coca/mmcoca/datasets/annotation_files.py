@@ -68,23 +68,35 @@ def read_text(path: str | Path) -> str:
         raise AnnotationError(f'{path}: not UTF-8 text (byte {error.start})') from error
 
 
+def parse_json(text: str, path: str | Path, line: int | None = None) -> Any:
+    """Parsed JSON. Raises AnnotationError, naming file and line, for what is none.
+
+    Args:
+        path: The file it comes from. line: The only line of it that this is.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f'{path} line {line or error.lineno} column {error.colno}'
+        raise AnnotationError(f'{place}: invalid JSON: {error.msg}') from error
+    except (ValueError, RecursionError) as error:  # a number too long, lists nested too deeply
+        place = f'{path} line {line}' if line else path
+        raise AnnotationError(f'{place}: invalid JSON: {error}') from error
+
+
 def read_coco_captions(path: Path, image_key: str, caption_key: str) -> Iterator[Row]:
     """COCO-caption JSON: `images` with `id`, `file_name`; `annotations` with `id`, `image_id`."""
     from pycocotools.coco import COCO
 
     coco = COCO()
+    coco.dataset = parse_json(read_text(path), path)
     try:
-        coco.dataset = json.loads(read_text(path))
         check_coco_ids(path, coco.dataset['images'], coco.dataset.get('annotations', ()))
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
             coco.createIndex()
         images, captions_of = coco.imgs, coco.imgToAnns
         if not images:
             raise KeyError('images')
-    except json.JSONDecodeError as error:
-        raise AnnotationError(
-            f'{path} line {error.lineno} column {error.colno}: invalid JSON: {error.msg}'
-        ) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise AnnotationError(
             f'{path}: not COCO-caption JSON: needs "images" with "id" and "file_name", and '
@@ -119,12 +131,7 @@ def read_json_lines(path: Path, image_key: str, caption_key: str) -> Iterator[Ro
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise AnnotationError(
-                    f'{path} line {number} column {error.colno}: invalid JSON: {error.msg}'
-                ) from error
+            row = parse_json(line, path, number)
             if not isinstance(row, dict):
                 raise AnnotationError(f'{path} line {number}: not a JSON object')
             for key in (image_key, caption_key):
@@ -139,6 +146,7 @@ def read_table(path: Path, image_key: str, caption_key: str, **dialect) -> Itera
     """CSV or TSV with a header line; rows of one image need not stand together."""
     with path.open(encoding='utf-8-sig', newline='') as file:
         reader = csv.DictReader(file, **dialect)
+        first_line = 1  # of the row that is read
         try:
             columns = reader.fieldnames or []
             for key in (image_key, caption_key):
@@ -148,16 +156,18 @@ def read_table(path: Path, image_key: str, caption_key: str, **dialect) -> Itera
                         f"{path} line 1: {problem} '{key}' among "
                         f"{', '.join(columns) or 'no columns'}"
                     )
+            first_line = reader.line_num + 1
             for row in reader:
                 label = f'line {reader.line_num}'
                 if None in row:
                     raise AnnotationError(f'{path} {label}: more fields than the header has')
                 yield Row(label, row[image_key], row[caption_key], row.get('image_id'))
+                first_line = reader.line_num + 1
         except csv.Error as error:
-            raise AnnotationError(
-                f'{path} line {reader.line_num}: {error} (a field that begins with " ends with ", '
-                'and each " within is doubled)'
-            ) from error
+            hint = ''
+            if dialect.get('quoting') != csv.QUOTE_NONE:
+                hint = ' (a field that begins with " ends with ", and each " within is doubled)'
+            raise AnnotationError(f'{path} line {first_line}: {error}{hint}') from error
 
 
 def read_csv(path: Path, image_key: str, caption_key: str) -> Iterator[Row]:

@@ -3,39 +3,46 @@
 
 from __future__ import annotations
 
+import os.path as osp
 from itertools import count
 
 
 def give_image_ids(items: list[dict]) -> list[str]:
     """Fill in each missing `image_id`, the same for rows of one image; returns what is wrong.
 
-    An image is known by its id where it has one, else by its path: then it gets the id of another
-    row with this path, or a number that is no id yet.
+    An image is known by its id where it has one, else by its path, however that is written: then it
+    gets the id of another row with this path, or a number that is no id yet.
 
     Args:
         items: With `row`, `img_path` and `image_id`, None where the file has none.
     """
     first, problems = {}, []
-    id_of_path = {}
+    id_of_place = {}
     for item in items:
         image_id = item['image_id']
         if image_id is None:
             continue
         other = first.setdefault(image_id, item)
-        if other['img_path'] != item['img_path']:
+        if place_of(other) != place_of(item):
             problems.append(
                 f"{item['row']}: image id {image_id!r} is of {item['img_path']} here, but of "
                 f"{other['img_path']} in {other['row']}"
             )
-        id_of_path.setdefault(item['img_path'], image_id)
+        id_of_place.setdefault(place_of(item), image_id)
     numbers = (number for number in count() if number not in first)
     for item in items:
         if item['image_id'] is None:
-            path = item['img_path']
-            if path not in id_of_path:
-                id_of_path[path] = next(numbers)
-            item['image_id'] = id_of_path[path]
+            place = place_of(item)
+            if place not in id_of_place:
+                id_of_place[place] = next(numbers)
+            item['image_id'] = id_of_place[place]
     return problems
+
+
+def place_of(item: dict) -> str:
+    """An image's path without detours: a/./b.png and a/c/../b.png are a/b.png."""
+    path = item['img_path']
+    return path if '://' in path else osp.normpath(path)
 
 
 def merge_images(items: list[dict]) -> list[dict]:

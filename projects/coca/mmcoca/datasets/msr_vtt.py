@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from mmcoca.registry import DATASETS
 
-from .annotation_files import AnnotationError, Row, read_text
+from .annotation_files import AnnotationError, Row, parse_json, read_text
 from .image_text_dataset import ImageTextDataset
 
 
@@ -30,13 +29,13 @@ class MSRVTT(ImageTextDataset):
 
     def read_rows(self) -> Iterator[Row]:
         """The split's videos and their sentences. Raises AnnotationError for another file."""
+        content = parse_json(read_text(self.ann_file), self.ann_file)
         try:
-            content = json.loads(read_text(self.ann_file))
             captions = defaultdict(list)
             for sentence in content['sentences']:
                 captions[sentence['video_id']].append(sentence['caption'])
             names = [v['video_id'] for v in content['videos'] if v['split'] == self.split]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise AnnotationError(
                 f'{self.ann_file}: not the JSON of MSR-VTT, with "videos" and "sentences" '
                 f'({type(error).__name__}: {error})'

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 from mmengine.fileio import join_path
 from mmpretrain.datasets import BaseDataset
 
 from mmcoca.registry import DATASETS
 
-from .annotation_files import AnnotationError, id_problem, read_text, text_problem
+from .annotation_files import AnnotationError, id_problem, parse_json, read_text, text_problem
 
 
 @DATASETS.register_module()
@@ -36,7 +36,8 @@ class SNLIVE(BaseDataset):
         for number, line in enumerate(read_text(self.ann_file).split('\n'), start=1):
             if not line.strip():
                 continue
-            row = self._parse(line, f'{self.ann_file} line {number}')
+            row = parse_json(line, self.ann_file, number)
+            self._check(row, f'{self.ann_file} line {number}')
             if row['gold_label'] != '-':
                 items.append(
                     dict(
@@ -50,11 +51,7 @@ class SNLIVE(BaseDataset):
             raise AnnotationError(f'{self.ann_file}: no line with a gold label in it')
         return items
 
-    def _parse(self, line: str, place: str) -> dict:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise AnnotationError(f'{place} column {error.colno}: {error.msg}') from error
+    def _check(self, row: Any, place: str) -> None:
         if not isinstance(row, dict):
             raise AnnotationError(f'{place}: not a JSON object')
         for key in ('gold_label', 'sentence2', 'Flickr30K_ID'):
@@ -70,4 +67,3 @@ class SNLIVE(BaseDataset):
             problem = f"'sentence2' {text_problem(row['sentence2'])}"
         if problem:
             raise AnnotationError(f'{place}: {problem}')
-        return row

@@ -26,7 +26,10 @@ def read_answers(answers: str | Sequence[str]) -> list[str]:
             'makes it from the annotations'
         )
     elif answers.endswith('.json'):
-        listed = json.loads(Path(answers).read_text('utf-8'))
+        try:
+            listed = json.loads(Path(answers).read_text('utf-8'))
+        except (ValueError, RecursionError) as error:
+            raise SettingError(f"answers '{answers}': invalid JSON: {error}") from error
     else:
         listed = lines_of(answers)
     if not isinstance(listed, list) or not all(isinstance(answer, str) for answer in listed):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import torch
 from mmpretrain.models import MultiModalDataPreprocessor
 from torch import Tensor
 
@@ -20,8 +21,19 @@ class Batch(dict):
 
 @MODELS.register_module()
 class ImageTextDataPreprocessor(MultiModalDataPreprocessor):
-    """MultiModalDataPreprocessor whose batches serve mmpretrain's FeatureExtractor too."""
+    """MultiModalDataPreprocessor whose batches serve mmpretrain's FeatureExtractor too.
+
+    Images become of the model's floating type: float16 after `model.half()`.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        # Whatever changes the type of the model's weights changes its type.
+        self.register_buffer('floating', torch.zeros(()), persistent=False)
 
     def forward(self, data: dict, training: bool = False) -> Batch:
         """As MultiModalDataPreprocessor."""
-        return Batch(super().forward(data, training))
+        batch = Batch(super().forward(data, training))
+        if batch['images'] is not None:
+            batch['images'] = batch['images'].to(self.floating.dtype)
+        return batch

@@ -120,6 +120,11 @@ def check_lengths(
     """The most tokens of a caption. Raises ValueError for lengths the decoder does not have."""
     max_length = text.max_length if options.max_length is None else options.max_length
     fewest = 1 + max(len(prefix) for prefix in prefix_ids(options, tokenizer))
+    if fewest > text.max_length:
+        raise ValueError(
+            f'a prefix of {fewest - 1} tokens is too long: the text decoder has {text.max_length} '
+            'positions, and the caption needs some of them'
+        )
     if not fewest <= max_length <= text.max_length:
         raise ValueError(f'max_length {max_length} is not within {fewest}..{text.max_length}')
     if options.min_length > max_length - 2:

@@ -25,7 +25,11 @@ TRAIN_TOOL = Path(__file__).parents[1] / 'train.py'
 DRAWINGS = Path('data/emoji/images/twemoji')
 IMAGES = 500  # a round
 JPEGS = 200
-JPEG_SIZES = {'224 px JPEGs': (224, 224), '640 x 480 JPEGs': (480, 640)}
+JPEG_SIZES = {
+    '224 px JPEGs': (224, 224),
+    '1280 x 960 JPEGs': (960, 1280),
+    '640 x 480 JPEGs': (480, 640),
+}
 STEPS = 16
 
 
@@ -93,10 +97,13 @@ def measure(settings: Settings) -> Iterator[Row]:
             folder = Path(name, str(number))
             write_jpegs(folder, size)
             for config in ('open_clip_vit-b-p32.py', 'coca_base.py'):
-                dataset = Config.fromfile(CONFIGS / config).train_dataloader.dataset
-                dataset = dict(dataset, data_root=str(folder))
-                rates = images_a_second(dataset, settings.rounds)
-                yield Row(f'{kind}, {config}', 'images/s', {'one core': rates})
+                cfg = Config.fromfile(CONFIGS / config)
+                dataset = dict(cfg.train_dataloader.dataset, data_root=str(folder))
+                for reduce_to in (None, cfg.image_size):
+                    dataset['pipeline'][0].reduce_to = reduce_to
+                    rates = images_a_second(dataset, settings.rounds)
+                    label = f'{kind}, {config}, ' + ('reduced decoding' if reduce_to else 'decoded whole')
+                    yield Row(label, 'images/s', {'one core': rates})
         config = 'coca_tiny_emoji.py'
         step, wait = step_and_wait(config, ['train_cfg.max_epochs=1'], settings.threads)
         yield Row(f'default data, train.py with {config}', 's', dict(step=step, waiting=wait))

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,11 @@ def test_published_tables_are_those_of_the_files():
     readme = (ROOT / 'README.md').read_text().split('\n## How fast\n')[1].split('\n## ')[0]
     rows = {line for line in readme.splitlines() if line.startswith('| ')}
     assert rows and rows <= set(written.splitlines())
+
+
+@pytest.mark.parametrize('name', SECTIONS)
+def test_every_section_loads(name):
+    assert callable(import_module(name).measure)
 
 
 def test_recalls_are_mmpretrains():

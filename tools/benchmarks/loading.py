@@ -18,7 +18,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from mmpretrain.registry import DATASETS
 from report import Row, Settings
-from workers import process_environment
+from workers import with_threads
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'coca'
 TRAIN_TOOL = Path(__file__).parents[1] / 'train.py'
@@ -74,8 +74,7 @@ def step_and_wait(config: str, options: list[str], threads: int) -> tuple[list[f
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, TRAIN_TOOL, CONFIGS / config, '--work-dir', folder]
         command += ['--no-validate', '--cfg-options', 'default_hooks.logger.interval=1', *options]
-        environment = process_environment('mmcoca', threads)
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, env=with_threads(threads))
         if done.returncode:
             sys.exit(f'error: train.py failed: {done.stderr.strip().splitlines()[-1]}')
         (log, ) = Path(folder).glob('*/vis_data/scalars.json')

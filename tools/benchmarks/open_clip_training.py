@@ -6,8 +6,12 @@ Usage: open_clip_training.py MODEL_FILE OPTIONS_OF_OPEN_CLIP...
 
 import sys
 
-import open_clip
-from open_clip_train.main import main
+from tools_settings import take_process_settings
+
+take_process_settings()  # before torch is loaded
+
+import open_clip  # noqa: E402
+from open_clip_train.main import main  # noqa: E402
 
 if __name__ == '__main__':
     open_clip.add_model_config(sys.argv[1])

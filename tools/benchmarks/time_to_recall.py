@@ -27,7 +27,7 @@ from peers import peer_python
 from report import Row, Settings
 from sizes import SIZES
 from torch import Tensor
-from workers import process_environment
+from workers import with_threads
 
 from mmcoca.evaluation.recall import recalls_from_ranks, relevant_ranks
 from mmcoca.weights import from_open_clip, read_state_dict
@@ -135,7 +135,7 @@ def commands(folder: Path, peers: Path) -> dict[str, list]:
 def train(name: str, command: list, folder: Path, threads: int) -> float:
     """Run a command -> when it began. Ends the program where it fails."""
     began = time.time()
-    environment = process_environment(name, threads)
+    environment = with_threads(threads)
     with open(folder / f'{name}.log', 'w+') as log:
         done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         if done.returncode:

@@ -17,6 +17,11 @@ from sizes import Size
 WARMUP_ROUNDS = 2  # until what a round frees is what the next allocates
 
 
+def with_threads(threads: int) -> dict[str, str]:
+    """The environment of a process whose torch has so many threads."""
+    return dict(os.environ, OMP_NUM_THREADS=str(threads))
+
+
 class Worker:
     """worker.py with a library, used as a context.
 
@@ -36,7 +41,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            env=dict(os.environ, OMP_NUM_THREADS=str(threads)),
+            env=with_threads(threads),
         )
         self._read()
 

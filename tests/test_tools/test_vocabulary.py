@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from tokenizers import Tokenizer
 
@@ -90,7 +91,7 @@ def test_words_kept_whole():
 def smaller(tiny_config, files):
     """The tiny model's config with a vocabulary of our captions."""
     train_tokenizer(CAPTIONS, 280).save(str(files / 'small.json'))
-    cfg = tiny_config.copy()
+    cfg = Config(tiny_config.to_dict())
     cfg.model.tokenizer.vocab_file = str(files / 'small.json')
     cfg.model.text.vocab_size = cfg.model.captioning_head.vocab_size = 280
     return cfg

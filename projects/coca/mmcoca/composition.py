@@ -46,7 +46,8 @@ def join(bases: Config) -> None:
         keep_only(bases, changes)
         merged = Config(dict(bases))
         merged.merge_from_dict(changes)
-        bases.update(merged._cfg_dict)
+        for key in merged:  # a ConfigDict's update would keep what was deleted
+            bases[key] = merged[key]
     remove_key(bases, '_delete_')
     for name in [name for name in bases if name != 'image']:
         bases[name] = with_steps(bases[name], bases.get('image', {}))

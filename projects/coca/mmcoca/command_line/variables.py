@@ -9,6 +9,7 @@ variable is: what comes out otherwise was made with it.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,10 +59,12 @@ def copy_with_bases(
         places = [node for node in statements if variable in names_changed_by(node)]
         if places:
             last = max(places, key=lambda node: node.end_lineno)
-            there = f'_base_.{variable}' if joins(last) else variable
-            call = f'with_option({there}, {".".join(path)!r}, {value!r})'
             module = f"__import__({__name__!r}, fromlist=['with_option'])"
-            edits[last.end_lineno, last.end_lineno] = [f'{there} = {module}.{call}']
+            options = f'{".".join(path)!r}, {value!r}'
+            edit = f'{variable} = {module}.with_option({variable}, {options})'
+            if joins(last):
+                edit = f'{module}.change_pipelines(_base_, {variable!r}, {options})'
+            edits[last.end_lineno, last.end_lineno] = [edit]
             option = None
     for node in statements:
         if '_base_' in names_changed_by(node):
@@ -120,6 +123,23 @@ def with_option(variable: Any, path: str, value: Any) -> Any:
     else:
         variable = config.variable
     return variable
+
+
+def change_pipelines(bases: dict, variable: str, path: str, value: Any) -> None:
+    """Set an option in a joined pipeline, in place, and so in the loaders that have it."""
+    pipeline = bases[variable]
+    changed = with_option(copy.deepcopy(pipeline), path, value)
+    replace_equal(bases, pipeline, changed)
+
+
+def replace_equal(settings: object, old: list, new: list) -> None:
+    """Replace the lists within dictionaries that equal one."""
+    if isinstance(settings, dict):
+        for key, item in settings.items():
+            if item == old:
+                settings[key] = new
+            else:
+                replace_equal(item, old, new)
 
 
 def leaves(settings: object, path: str = '') -> Iterator[tuple[str, object]]:

@@ -58,12 +58,15 @@ def test_a_task_changes_what_stands_beside_it(tmp_path):
 clips = dict(type='ForEachFrame', transforms=['image.test', dict(type='Flip')])
 task = dict(
     model=dict(type='Other', _keep_=['encoder'], encoder=dict(depth=3), head=dict(classes=5)),
-    train_dataloader=dict(dataset=dict(_delete_=True, type='Clips', pipeline=['image.load', clips])),
+    train_dataloader=dict(
+        dataset=dict(_delete_=True, type='Clips', pipeline=['image.load', clips])
+    ),
     new=dict(_delete_=True, a=1),
 )
 """
     schedule = 'schedule = dict(train_dataloader=dict(batch_size=64))'
-    joining = "_base_ = ['model.py', 'data.py', 'work.py', 'steps.py']\n" + JOIN + 'model = dict(x=1)'
+    bases = "_base_ = ['model.py', 'data.py', 'work.py', 'steps.py']\n"
+    joining = bases + JOIN + 'model = dict(x=1)'
     cfg = write(tmp_path, model=MODEL, data=DATA, work=task, steps=schedule, joining=joining)
     assert cfg.model == dict(
         type='Other', encoder=dict(width=8, depth=3), head=dict(classes=5), x=1
@@ -90,7 +93,7 @@ def test_steps_are_each_pipelines_own(tmp_path):
 def test_a_step_that_the_model_does_not_have_is_named(tmp_path):
     task = "task = dict(test_dataloader=dict(dataset=dict(pipeline=['image.tset'])))"
     joining = "_base_ = ['model.py', 'data.py', 'work.py']\n" + JOIN
-    with pytest.raises(SettingError, match="'image.tset': the model's `image` has load, train, test"):
+    with pytest.raises(SettingError, match="'image.tset': the model's `image` has load, train, te"):
         write(tmp_path, model=MODEL, data=DATA, work=task, joining=joining)
 
 
@@ -112,15 +115,18 @@ def sizes_in(settings):
 
 def test_every_task_has_its_models():
     expected = {
-        f'{task}: {model}' for task in TASKS if task != 'easy_vqa' for model in MODEL_NAMES
-        if model not in ('coca_base_576px', 'coca_tiny_64px') and
-        (model not in ('coca_large', 'coca_2b') or task.split('_')[0] in
-         ('zeroshot', 'retrieval', 'captioning'))
+        f'{task}: {model}'
+        for task in TASKS if task != 'easy_vqa' for model in MODEL_NAMES
+        if model not in ('coca_base_576px', 'coca_tiny_64px') and (
+            model not in ('coca_large', 'coca_2b') or task.split('_')[0] in
+            ('zeroshot', 'retrieval', 'captioning')
+        )
     }
     found = set()
     for name in NAMES:
         task = next(
-            Path(base).stem for base in Config._get_base_files(str(CONFIGS / name))
+            Path(base).stem
+            for base in Config._get_base_files(str(CONFIGS / name))
             if '/tasks/' in base
         )
         found.add(f'{task}: {model_of(name)}')

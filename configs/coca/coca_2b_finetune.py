@@ -1,4 +1,5 @@
-# CoCa, the paper's 2.1B model with the schedule that the paper's fine-tunings share; tasks inherit it.
+# CoCa, the paper's 2.1B model with the schedule that the paper's fine-tunings share; tasks inherit
+# it.
 _base_ = [
     '_base_/models/coca_2b.py',
     '_base_/datasets/image_text_pairs.py',

@@ -1,4 +1,5 @@
-# The tiny model for any task, from the weights of coca_tiny_emoji.py: how a task is tried on 2 cores.
+# The tiny model for any task, from the weights of coca_tiny_emoji.py: how a task is tried on 2
+# cores.
 _base_ = [
     '_base_/models/coca_tiny.py',
     '_base_/datasets/image_text_pairs.py',

@@ -76,7 +76,7 @@ def load_small(name: str, folder: Path, steps: int = 60, batch_size: int = 16) -
     if cfg.get('train_cfg'):
         cfg.train_cfg = dict(by_epoch=False, max_iters=steps, val_interval=steps)
         cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=steps)
-        cfg.optim_wrapper.optimizer = dict(type='AdamW', lr=3e-3)
+        cfg.optim_wrapper.optimizer = dict(type='AdamW', lr=3e-3, weight_decay=0.01)
         cfg.param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]
     return cfg
 

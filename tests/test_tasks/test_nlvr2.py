@@ -4,6 +4,7 @@
 import json
 
 import cv2
+import pytest
 from small_tasks import MODELS_OF_TASKS, evaluate, load_small, train_small
 
 

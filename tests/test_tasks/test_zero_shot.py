@@ -61,7 +61,9 @@ def test_imagenet(folder, drawings, model_name, pretrained):
     'name, data_set, first, at_least',
     [('cifar10', CIFAR10, 8, 100), ('cifar100', CIFAR100, 16, 75)],  # it saw 8 of the 100
 )
-def test_cifar(folder, drawings, model_name, pretrained, monkeypatch, name, data_set, first, at_least):
+def test_cifar(
+    folder, drawings, model_name, pretrained, monkeypatch, name, data_set, first, at_least
+):
     """Pickles as in the archives, in RGB, with eight classes in them."""
     cfg = load_small(f'zeroshot/{model_name}_{name}.py', folder)
     chosen = drawings[first:first + 8]

@@ -101,7 +101,8 @@ def measure(settings: Settings) -> Iterator[Row]:
                 for reduce_to in (None, cfg.image_size):
                     dataset['pipeline'][0].reduce_to = reduce_to
                     rates = images_a_second(dataset, settings.rounds)
-                    label = f'{kind}, {config}, ' + ('reduced decoding' if reduce_to else 'decoded whole')
+                    size = 'reduced' if reduce_to else 'whole'
+                    label = f'{kind}, {config}, decoded {size}'
                     yield Row(label, 'images/s', {'one core': rates})
         config = 'coca_tiny_emoji.py'
         step, wait = step_and_wait(config, ['train_cfg.max_epochs=1'], settings.threads)

@@ -76,7 +76,7 @@ def question_only_accuracy(train: Sequence[tuple], test: Sequence[tuple]) -> flo
     """Percent of the test's answers that are each question's most frequent one in training.
 
     Args:
-        train, test: Rows (question, answer, image). A new question has the most frequent answer of all.
+        train, test: Rows (question, answer, image). A new question has the most frequent answer.
     """
     answers = defaultdict(Counter)
     for question, answer, _ in train:
@@ -102,7 +102,8 @@ def vqa_files(rows: Sequence[tuple[int, tuple[str, str, int]]], subset: str) -> 
         ids = dict(image_id=image, question_id=number)
         questions.append(dict(ids, question=question))
         answers = [
-            dict(answer=answer, answer_confidence='yes', answer_id=i + 1) for i in range(ANNOTATORS)
+            dict(answer=answer, answer_confidence='yes', answer_id=i + 1)
+            for i in range(ANNOTATORS)
         ]
         annotations.append(
             dict(
@@ -143,15 +144,15 @@ def write_set(out: Path, members: dict[str, bytes]) -> dict:
     texts = [f'{question} {answer}' for _, (question, answer, _) in rows['train']]
     train_tokenizer(texts, VOCAB_SIZE).save(str(out / 'tokenizer.json'))
     files = sorted(path for path in out.rglob('*') if path.is_file() and path.suffix != '.png')
+    plain = [[row for _, row in rows[split]] for split in ('train', 'test')]
     manifest = dict(
         dataset=DATASET,
         package=PACKAGE,
-        questions={split: len(of_split) for split, of_split in rows.items()},
-        question_only_accuracy=round(
-            question_only_accuracy(*([row for _, row in rows[split]] for split in ('train', 'test'))),
-            1,
-        ),
-        sha256={path.relative_to(out).as_posix(): sha256(path) for path in files},
+        questions={split: len(of_split)
+                   for split, of_split in rows.items()},
+        question_only_accuracy=round(question_only_accuracy(*plain), 1),
+        sha256={path.relative_to(out).as_posix(): sha256(path)
+                for path in files},
     )
     write_json(out / 'manifest.json', manifest, indent=2)
     return manifest

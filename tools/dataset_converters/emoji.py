@@ -125,7 +125,6 @@ SPLITS = {
     'val_dev': Split(('noto', )),
 }
 
-
 # Packages
 
 

@@ -44,8 +44,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action='store_true',
         help="begin with the texts' characters, not with bytes: for scripts of many characters",
     )
-    parser.add_argument('--caption-key', help='name of the captions\' column, as in ImageTextDataset')
-    parser.add_argument('--image-key', help="name of the images' column, as in ImageTextDataset")
+    parser.add_argument('--caption-key', help='as in ImageTextDataset')
+    parser.add_argument('--image-key', help='as in ImageTextDataset')
     parser.add_argument('--overwrite', action='store_true', help='--out may exist')
     args = parser.parse_args(argv)
     if args.out.suffix != '.json':
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     with user_errors('interrupted: nothing was written'):
         if args.out.exists() and not args.overwrite:
-            raise UserError(f'--out {args.out} exists: models depend on it; --overwrite replaces it')
+            raise UserError(f'--out {args.out} exists; --overwrite replaces it')
         console = Console(stderr=True)
         captions = []
         for path in args.annotations:

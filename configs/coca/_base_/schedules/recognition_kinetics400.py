@@ -1,5 +1,5 @@
-# The paper's recipe for Kinetics-400, frozen and fine-tuned alike: batch 128 (8 processes of 16), no
-# weight decay, average of weights 0.9999, a warm-up of 1,000 steps.
+# The paper's recipe for Kinetics-400, frozen and fine-tuned alike: batch 128 (8 processes of 16),
+# no weight decay, average of weights 0.9999, a warm-up of 1,000 steps.
 batch_of_task = 16  # a process
 
 schedule = dict(

@@ -1,6 +1,6 @@
-# Captioning on COCO, Karpathy's splits, with the captioning loss alone (paper section 4.2.3; at 2.1B
-# parameters BLEU-4 40.9, METEOR 33.9, CIDEr 143.6). Data: data/coco/{train2014,val2014}/*.jpg and
-# annotations/coco_karpathy_{train,val,test}.json in the form of BLIP, which mmpretrain's
+# Captioning on COCO, Karpathy's splits, with the captioning loss alone (paper section 4.2.3; at
+# 2.1B parameters BLEU-4 40.9, METEOR 33.9, CIDEr 143.6). Data: data/coco/{train2014,val2014}/*.jpg
+# and annotations/coco_karpathy_{train,val,test}.json in the form of BLIP, which mmpretrain's
 # COCOCaption reads.
 pack_pair = dict(
     type='PackInputs', algorithm_keys=['gt_caption'], meta_keys=['image_id', 'img_path']

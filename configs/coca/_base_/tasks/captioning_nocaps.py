@@ -1,5 +1,5 @@
-# NoCaps by a model fine-tuned on COCO's captions (paper, appendix; at 2.1B parameters CIDEr 122.4 on
-# its validation images). Data: data/coco as in captioning_coco.py, and data/nocaps/images/*.jpg
+# NoCaps by a model fine-tuned on COCO's captions (paper, appendix; at 2.1B parameters CIDEr 122.4
+# on its validation images). Data: data/coco as in captioning_coco.py, and data/nocaps/images/*.jpg
 # with annotations/nocaps_val_4500_captions.json. Writes a file for the evaluation server.
 _base_ = 'captioning_coco.py'
 

@@ -1,10 +1,10 @@
 # ImageNet by the frozen encoder, a new pooler of one query and a linear classifier (paper section
 # 3.3): CoCa (2B) 90.6 % top-1; of Base the paper has no figure. Label smoothing 0.2 and RandAugment
-# 2,20 are the paper's; ours: crops, flips, and that the scale of RandAugment's 20 ends at 30 (beyond
-# their end, mmpretrain's transforms leave black images).
-# Data: data/imagenet/{train,val}/<wordnet id>/*.JPEG, or with meta/{train,val}.txt; for folders of
-# your own classes set data_root, type='CustomDataset', data_prefix in place of split, num_classes,
-# and with less than five classes topk=1 of both evaluators.
+# 2,20 are the paper's; ours: crops, flips, and that the scale of RandAugment's 20 ends at 30
+# (beyond their end, mmpretrain's transforms leave black images). Data:
+# data/imagenet/{train,val}/<wordnet id>/*.JPEG, or with meta/{train,val}.txt; for folders of your
+# own classes set data_root, type='CustomDataset', data_prefix in place of split, num_classes, and
+# with less than five classes topk=1 of both evaluators.
 imagenet = dict(_delete_=True, type='ImageNet', data_root='data/imagenet')
 augment = [
     dict(type='RandomFlip', prob=0.5),

@@ -62,8 +62,8 @@ def change_vocabulary(
             continue
         if weights[name].shape[1] != fresh[name].shape[1]:
             raise ValueError(
-                f'{name} is {weights[name].shape[1]} wide in the weights, {fresh[name].shape[1]} in '
-                'the new model'
+                f'{name} is {weights[name].shape[1]} wide in the weights, '
+                f'{fresh[name].shape[1]} in the new model'
             )
         changed[name] = fresh[name].to(weights[name].dtype).clone()
         changed[name][new_rows] = weights[name][old_rows]

@@ -79,9 +79,7 @@ class CoCaForVQA(CoCaForUnderstanding):
         """'loss_answer' and, if it has a weight, 'loss_captioning'; the image is encoded once."""
         regional_tokens = self.pool_regions(images)
         logits = self.understand(regional_tokens, [sample.question for sample in data_samples])
-        scores = [
-            answer_scores(*answers_of(sample), self.answer_labels) for sample in data_samples
-        ]
+        scores = [answer_scores(*answers_of(sample), self.answer_labels) for sample in data_samples]
         targets = torch.stack(scores).to(logits)
         losses = dict(loss_answer=self.understanding_head.loss(logits, targets))
         if is_trained(self.captioning_head):

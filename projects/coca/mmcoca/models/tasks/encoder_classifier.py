@@ -18,8 +18,8 @@ class EncoderClassifier(ImageClassifier):
     """mmpretrain's ImageClassifier whose neck and head take their widths from the encoder.
 
     What their configs leave out is filled in: a pooler's `memory_dims` and `dims` are the encoder's
-    `embed_dims`, its heads 64 channels wide; a linear head's `in_channels` are the neck's `dims`, or
-    the encoder's.
+    `embed_dims`, its heads 64 channels wide; a linear head's `in_channels` are the neck's `dims`,
+    or the encoder's.
 
     Args:
         backbone, neck, head, **kwargs: As in ImageClassifier.
@@ -48,7 +48,7 @@ class EncoderClassifier(ImageClassifier):
 
 @MODELS.register_module()
 class FrozenEncoderClassifier(EncoderClassifier):
-    """An EncoderClassifier whose backbone does not learn (section 3.3, "Frozen-feature Evaluation").
+    """An EncoderClassifier whose backbone does not learn: "Frozen-feature Evaluation" in the paper.
 
     All of it stays as it is, whatever backbone it is, in evaluation mode, so that neither
     stochastic depth nor patch dropout is at work. As none of its parameters needs a gradient, its

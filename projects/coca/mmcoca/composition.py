@@ -24,7 +24,7 @@ def join(bases: Config) -> None:
 
     - `task` and `schedule` hold settings that are merged into those of the other files, as MMEngine
       merges a config into its base. Within them `_keep_=[...]` lets only these settings of a
-      dictionary of the base stay.
+      dictionary of the base stay; a data set with a `type` takes the place of the base's.
     - In a pipeline 'image.load', 'image.train' and 'image.test' stand for the steps of that name in
       the model's `image`, wherever the pipeline has them.
     - `train_pipeline` and `test_pipeline`, for configs that inherit, become those of the loaders.
@@ -44,6 +44,7 @@ def join(bases: Config) -> None:
     for name in CHANGES:
         changes = bases.pop(name, {})
         keep_only(bases, changes)
+        drop_data_sets(bases, changes)
         merged = Config(dict(bases))
         merged.merge_from_dict(changes)
         for key in merged:  # a ConfigDict's update would keep what was deleted
@@ -66,6 +67,13 @@ def keep_only(settings: dict, changes: dict) -> None:
     for name, value in changes.items():
         if isinstance(value, dict):
             keep_only(settings.get(name) if isinstance(settings.get(name), dict) else {}, value)
+
+
+def drop_data_sets(settings: dict, changes: dict) -> None:
+    """Take the data sets from loaders to which changes bring one of another kind."""
+    for name, loader in changes.items():
+        if name.endswith('_dataloader') and loader and 'type' in loader.get('dataset', {}):
+            (settings.get(name) or {}).pop('dataset', None)
 
 
 def with_steps(value: Any, image: Mapping[str, list[dict]]) -> Any:

@@ -10,7 +10,7 @@ pack = dict(
     algorithm_keys=['gt_caption', 'text'],  # text: of mmpretrain's retrieval inferencers
     meta_keys=['image_id', 'img_path'],
 )
-coco = dict(_delete_=True, type='COCOCaption', data_root='data/coco')
+coco = dict(type='COCOCaption', data_root='data/coco')
 test_images = dict(test_mode=True, pipeline=['image.load', 'image.test', pack])
 task = dict(
     # What serves the contrastive loss alone waits unchanged, so that the fine-tuned model can still

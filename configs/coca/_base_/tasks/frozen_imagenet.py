@@ -5,7 +5,7 @@
 # data/imagenet/{train,val}/<wordnet id>/*.JPEG, or with meta/{train,val}.txt; for folders of your
 # own classes set data_root, type='CustomDataset', data_prefix in place of split, num_classes, and
 # with less than five classes topk=1 of both evaluators.
-imagenet = dict(_delete_=True, type='ImageNet', data_root='data/imagenet')
+imagenet = dict(type='ImageNet', data_root='data/imagenet')
 augment = [
     dict(type='RandomFlip', prob=0.5),
     dict(

@@ -7,7 +7,7 @@
 # than five classes topk=1 of both evaluators.
 num_frames = 16
 
-kinetics = dict(_delete_=True, type='mmcoca.VideoDataset', data_root='data/kinetics400')
+kinetics = dict(type='mmcoca.VideoDataset', data_root='data/kinetics400')
 crop_and_flip = ['image.train', dict(type='RandomFlip', prob=0.5)]
 pack = dict(type='PackInputs', meta_keys=['video_path'])
 kinetics_val = dict(

@@ -15,7 +15,7 @@ task = dict(
         backbone=dict(out_type='featmap'),
         neck=dict(type='GlobalAveragePooling'),
     ),
-    test_dataloader=dict(dataset=dict(imagenet, _delete_=True, split='val')),
+    test_dataloader=dict(dataset=dict(imagenet, split='val')),
     test_cfg=dict(
         type='mmcoca.KNNTestLoop',
         key_dataloader=dict(

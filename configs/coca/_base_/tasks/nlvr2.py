@@ -10,7 +10,7 @@ both_images = dict(
     collate_keys=['img'],
 )
 pack = dict(type='PackInputs', algorithm_keys=['text'], meta_keys=['img_path'])
-nlvr2 = dict(_delete_=True, type='NLVR2', data_root='data/nlvr2', pipeline=[both_images, pack])
+nlvr2 = dict(type='NLVR2', data_root='data/nlvr2', pipeline=[both_images, pack])
 task = dict(
     model=dict(
         type='mmcoca.CoCaForUnderstanding',

@@ -8,7 +8,6 @@ pack = dict(
 )
 karpathy_test = dict(
     dataset=dict(
-        _delete_=True,
         type='Flickr30kRetrieval',  # reads every data set in Karpathy's format
         data_root='data/coco',
         data_prefix='val2014',

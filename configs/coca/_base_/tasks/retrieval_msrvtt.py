@@ -10,7 +10,6 @@ pack = dict(
 msrvtt_test = dict(
     batch_size=8,
     dataset=dict(
-        _delete_=True,
         type='mmcoca.MSRVTT',
         data_root='data/msrvtt',
         ann_file='MSRVTT_data.json',

@@ -7,7 +7,7 @@ pack = dict(type='PackInputs', algorithm_keys=['text'], meta_keys=['image_id', '
 rand_augment = dict(
     type='RandAugment', policies='timm_increasing', num_policies=1, magnitude_level=10
 )
-snli_ve = dict(_delete_=True, type='mmcoca.SNLIVE', data_prefix='data/flickr30k/images')
+snli_ve = dict(type='mmcoca.SNLIVE', data_prefix='data/flickr30k/images')
 test_images = dict(test_mode=True, pipeline=['image.load', 'image.test', pack])
 task = dict(
     model=dict(

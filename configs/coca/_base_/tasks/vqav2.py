@@ -15,7 +15,7 @@ pack = dict(
 rand_augment = dict(
     type='RandAugment', policies='timm_increasing', num_policies=1, magnitude_level=10
 )
-vqav2 = dict(_delete_=True, type='COCOVQA', data_root='data/coco')
+vqav2 = dict(type='COCOVQA', data_root='data/coco')
 vqav2_val = dict(
     dataset=dict(
         data_prefix='val2014',

@@ -3,7 +3,6 @@
 # meta/val.txt.
 imagenet_val = dict(
     dataset=dict(
-        _delete_=True,
         type='ImageNet',
         data_root='data/imagenet',
         split='val',

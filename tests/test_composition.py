@@ -20,7 +20,8 @@ CONFIGS = Path(__file__).parents[1] / 'configs' / 'coca'
 TASKS = sorted(path.stem for path in (CONFIGS / '_base_' / 'tasks').glob('*.py'))
 JOIN = 'from mmcoca.composition import join\njoin(_base_)\n'
 # The longest names first, that 'coca_base_576px' is not taken for 'coca_base'.
-MODEL_NAMES = sorted((path.stem for path in (CONFIGS / '_base_' / 'models').glob('*.py')), key=len)
+MODELS_FOLDER = CONFIGS / '_base_' / 'models'
+MODEL_NAMES = sorted((path.stem for path in MODELS_FOLDER.glob('[co]*_*.py')), key=len)
 MODEL_NAMES.reverse()
 SIZED = {'Resize': 'scale', 'RandomResizedCrop': 'scale', 'torchvision/CenterCrop': 'size'}
 
@@ -118,7 +119,7 @@ def test_every_task_has_its_models():
     expected = {
         f'{task}: {model}'
         for task in TASKS if task != 'easy_vqa' for model in MODEL_NAMES
-        if model not in ('coca_base_576px', 'coca_tiny_64px') and (
+        if model != 'coca_base_576px' and (
             model not in ('coca_large', 'coca_2b') or task.split('_')[0] in
             ('zeroshot', 'retrieval', 'captioning')
         )
@@ -216,7 +217,8 @@ _base_ = [
     'small.py',
     'mmcoca::coca/_base_/datasets/image_text_pairs.py',
     'vsr.py',
-    'mmcoca::coca/_base_/schedules/muon_tiny_iters.py',
+    'mmcoca::coca/_base_/schedules/muon_tiny.py',
+    'mmcoca::coca/_base_/schedules/counted_in_steps.py',
     'mmcoca::coca/_base_/default_runtime.py',
 ]
 from mmcoca.composition import join

@@ -3,7 +3,8 @@
 _base_ = [
     '_base_/models/coca_tiny.py',
     '_base_/datasets/image_text_pairs.py',
-    '_base_/schedules/muon_tiny_iters.py',
+    '_base_/schedules/muon_tiny.py',
+    '_base_/schedules/counted_in_steps.py',
     '_base_/default_runtime.py',
 ]
 from mmcoca.composition import join

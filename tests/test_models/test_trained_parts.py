@@ -80,7 +80,8 @@ def batch_of(cfg: dict) -> tuple[torch.Tensor, list[DataSample]]:
 def model_configs(repository, emoji_data) -> dict[str, dict]:
     """The different models of all configs, made small, by the first config that has each."""
     models = {}
-    for path in sorted((repository / 'configs' / 'coca').rglob('*.py')):
+    paths = (repository / 'configs' / 'coca').rglob('*.py')
+    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
         cfg = Config.fromfile(path)
         if '_base_' in path.parts or not ('text' in cfg.model or cfg.model.get('head')):
             continue  # nearest neighbours vote without training

@@ -80,7 +80,7 @@ def test_items(folder, drawings):
 @pytest.mark.parametrize(
     'second, message',
     [
-        ('{"gold_label": ', 'line 2 column 16: Expecting value'),
+        ('{"gold_label": ', 'line 2 column 16: invalid JSON: Expecting value'),
         ('[]', 'line 2: not a JSON object'),
         ('{"gold_label": "neutral", "sentence2": "x"}', "line 2: no 'Flickr30K_ID' among gold_l"),
         (line('7', 'x', 'maybe', 1), "line 2: gold_label 'maybe' is none of entailment, neutral"),

@@ -2,14 +2,20 @@
 # steps and rate were chosen on train_dev / val_dev. Its validation set is the test set, so it
 # reports its last checkpoint.
 _base_ = [
-    '../_base_/models/coca_tiny_64px.py',
+    '../_base_/models/coca_tiny.py',
     '../_base_/datasets/image_text_pairs.py',
     '../_base_/tasks/easy_vqa.py',
-    '../_base_/schedules/muon_tiny_iters.py',
+    '../_base_/schedules/muon_tiny.py',
+    '../_base_/schedules/counted_in_steps.py',
     '../_base_/default_runtime.py',
 ]
 from mmcoca.composition import join
 
+_base_.image.test[0].scale = (64, 64)
 join(_base_)
-model = dict(contrastive_head=None, tokenizer=dict(vocab_file='data/easy_vqa/tokenizer.json'))
+model = dict(
+    backbone=dict(img_size=64),
+    contrastive_head=None,
+    tokenizer=dict(vocab_file='data/easy_vqa/tokenizer.json'),
+)
 train_dataloader = dict(batch_size=256)

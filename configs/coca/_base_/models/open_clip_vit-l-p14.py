@@ -1,9 +1,12 @@
 # coca_ViT-L-14 of open_clip (its model_configs/coca_ViT-L-14.json): 638.45M parameters.
-_base_ = 'open_clip_vit-b-p32.py'
+_base_ = ['coca_base.py', 'shared_open_clip.py']
+from mmcoca.composition import join
+
+join(_base_)
 dims = 768
 num_heads = 12
 mlp_dims = 4 * dims
-pretrained = 'coca_vit-l-p14.pth'
+pretrained = 'coca_vit-l-p14.pth'  # as tools/model_converters/open_clip_to_mmcoca.py was told
 
 model = dict(
     backbone=dict(arch='large', patch_size=14),

@@ -150,7 +150,7 @@ def test_what_the_model_says_holds_in_every_task(name, emoji_data):
     if 'text' in cfg.model:
         assert 'easy_vqa' in name or cfg.model.tokenizer == base.model.tokenizer
         assert cfg.model.text.max_length == base.model.text.max_length
-    assert not [name for name in PIPELINES if 'image.' in str(cfg.get(name))]
+    assert "'image." not in str([*loaders, *(cfg.get(name) for name in PIPELINES)])
     # Heads take their widths from it.
     init_default_scope(cfg.default_scope)
     if 'vocab_file' in cfg.model.get('tokenizer', {}):

@@ -58,8 +58,9 @@ def test_coco(folder, eight, name, model):
         != is_kept
 
 
-def test_flickr30k(folder, eight):
-    cfg = load_small('captioning/coca_base_flickr30k.py', folder, steps=80, batch_size=8)
+@pytest.mark.parametrize('model', MODELS_OF_TASKS)
+def test_flickr30k(folder, eight, model):
+    cfg = load_small(f'captioning/{model}_flickr30k.py', folder, steps=80, batch_size=8)
     (folder / 'images').mkdir()
     (folder / 'annotations').mkdir()
     images = []
@@ -77,10 +78,11 @@ def test_flickr30k(folder, eight):
     assert_learned(evaluate(cfg, train_small(cfg)))
 
 
-def test_nocaps(folder, eight, monkeypatch):
+@pytest.mark.parametrize('model', MODELS_OF_TASKS)
+def test_nocaps(folder, eight, monkeypatch, model):
     """Training on COCO's captions, scores on the validation images, files for the server."""
     monkeypatch.chdir(folder)  # the files go to work_dirs below
-    cfg = load_small('captioning/coca_base_nocaps.py', folder, steps=80, batch_size=8)
+    cfg = load_small(f'captioning/{model}_nocaps.py', folder, steps=80, batch_size=8)
     write_coco(folder, eight)
     root = folder / 'nocaps'
     (root / 'images').mkdir(parents=True)
@@ -106,7 +108,7 @@ def test_nocaps(folder, eight, monkeypatch):
         for number, (_, name) in enumerate(eight)
     ]
     assert json.loads((folder / 'work_dirs' / 'nocaps_val.json').read_text()) == expected
-    cfg = load_small('captioning/coca_base_nocaps_test.py', folder)
+    cfg = load_small(f'captioning/{model}_nocaps_test.py', folder)
     set_root(cfg, root, 'test')
     evaluate(cfg, checkpoint)
     submission = json.loads((folder / 'work_dirs' / 'nocaps_test' / 'nocap_pred.json').read_text())

@@ -147,9 +147,11 @@ def test_pretrained_weights_arrive(task, folder, imagenet, pretrained):
         assert torch.equal(tensor, before[f'backbone.{name}'])
 
 
-def test_nearest_neighbours(folder, imagenet, pretrained, tmp_path):
+@pytest.mark.parametrize('model', MODELS_OF_TASKS)
+def test_nearest_neighbours(model, folder, imagenet, pretrain, tmp_path):
     """The weights are those of pretraining alone, so that tools/test.py takes the checkpoint."""
-    cfg = load('knn', folder, imagenet, pretrained)
+    pretrained = pretrain(model)
+    cfg = load('knn', folder, imagenet, pretrained, model=model)
     keys = cfg.test_cfg.key_dataloader
     keys.update(batch_size=12, num_workers=0, persistent_workers=False)
     keys.dataset.data_root = imagenet

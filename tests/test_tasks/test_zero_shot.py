@@ -9,8 +9,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmpretrain.datasets import CIFAR10, CIFAR100
-from small_tasks import MODELS_OF_TASKS, evaluate, load_small, pretrain_small
+from mmpretrain.registry import MODELS
+from small_tasks import CONFIGS, MODELS_OF_TASKS, evaluate, load_small, pretrain_small
 
 from mmcoca.errors import SettingError
 from mmcoca.labels import class_names, prompt_templates
@@ -86,6 +90,24 @@ def test_cifar(
     assert evaluate(cfg, pretrained)['zeroshot/top1'] >= at_least
 
 
+@pytest.mark.parametrize('name', ['cifar10', 'cifar100'])
+def test_pickles_and_files_give_the_model_the_same_image(model_name, name, drawings, tmp_path):
+    """Although the ones are RGB and the others are read as BGR."""
+    inputs = []
+    pixels = cv2.resize(cv2.imread(str(drawings[0][0])), (32, 32))
+    cv2.imwrite(str(tmp_path / 'image.png'), pixels)
+    for task, item in (
+        (name, dict(img=np.ascontiguousarray(pixels[..., ::-1]))),
+        ('imagenet', dict(img_path=str(tmp_path / 'image.png'))),
+    ):
+        cfg = Config.fromfile(CONFIGS / 'zeroshot' / f'{model_name}_{task}.py')
+        init_default_scope(cfg.default_scope)
+        packed = Compose(cfg.test_dataloader.dataset.pipeline)(item)
+        preprocessor = MODELS.build(cfg.model.data_preprocessor)
+        inputs.append(preprocessor(dict(inputs=packed['inputs'][None]))['images'])
+    torch.testing.assert_close(*inputs, rtol=0, atol=0)
+
+
 def test_folder(folder, drawings, model_name, pretrained):
     """Folders named as the classes, which the model's config names too."""
     cfg = load_small(f'zeroshot/{model_name}_folder.py', folder)
@@ -104,8 +126,6 @@ def test_folder(folder, drawings, model_name, pretrained):
 
 
 def test_classes_are_embedded_anew_for_each_evaluation(tiny_config, images):
-    from mmpretrain.registry import MODELS
-
     classes = ['cat', 'hot pepper', 'umbrella']
     cfg = dict(tiny_config.model, type='mmcoca.ZeroShotCoCa', classes=classes, templates='{}')
     model = MODELS.build(cfg).eval()

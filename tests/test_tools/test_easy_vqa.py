@@ -96,6 +96,13 @@ def test_mmpretrains_data_set_reads_it(data):
     assert item['gt_answer_weight'] == [1.0]
 
 
+def test_it_fetches_the_package_itself(data, run_tool, tmp_path):
+    done = run_tool(TOOL, '--out', tmp_path / 'fetched')
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'fetched' / 'manifest.json').read_text() == (data /
+                                                                    'manifest.json').read_text()
+
+
 def test_mistakes_and_a_second_call(data, wheel, run_tool, tmp_path):
     done = run_tool(TOOL, '--out', data, '--wheel', wheel)
     assert done.returncode == 0 and 'is already complete' in done.stdout
@@ -107,7 +114,7 @@ def test_mistakes_and_a_second_call(data, wheel, run_tool, tmp_path):
     for arguments, message in (
         (['--out', tmp_path / 'x', '--wheel', tmp_path / wheel.name], 'not the pinned package'),
         (['--out', tmp_path / 'x', '--wheel', tmp_path / 'none.whl'], 'none.whl does not exist'),
-        (['--out', tmp_path / 'mine', '--wheel', wheel], 'exists and is no easy-VQA'),
+        (['--out', tmp_path / 'mine', '--wheel', wheel], 'exists and is no mmcoca easy-VQA'),
     ):
         done = run_tool(TOOL, *arguments)
         assert done.returncode == 1 and message in done.stderr and done.stderr.count('\n') == 1

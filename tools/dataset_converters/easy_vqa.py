@@ -21,7 +21,15 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from whole_folders import ConverterError, partial_folder, sha256, write_json
+from whole_folders import (
+    ConverterError,
+    check_files,
+    exit_status,
+    partial_folder,
+    read_manifest,
+    sha256,
+    write_json,
+)
 
 from mmcoca.models.text import train_tokenizer
 
@@ -158,31 +166,11 @@ def write_set(out: Path, members: dict[str, bytes]) -> dict:
     return manifest
 
 
-def is_complete(out: Path) -> bool:
-    """Whether `out` already holds the set; False where there is nothing yet.
-
-    Raises ConverterError where it holds anything else, which the user may want to keep.
-    """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return False
-    try:
-        manifest = json.loads((out / 'manifest.json').read_text('utf-8'))
-        files = manifest['sha256'].items() if manifest['dataset'] == DATASET else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        files = None
-    if files is None:
-        raise ConverterError(f'{out} exists and is no easy-VQA: choose another --out')
-    for name, expected in files:
-        if not (out / name).is_file() or sha256(out / name) != expected:
-            raise ConverterError(
-                f'{name} in {out} is missing or changed: delete it or choose another --out'
-            )
-    return True
-
-
 def convert(out: Path, wheel: Path | None) -> None:
     """Make the set in `out`, or do nothing where it is complete."""
-    if is_complete(out):
+    manifest = read_manifest(out, DATASET)
+    if manifest is not None:
+        check_files(out, manifest)
         print(f'{out} is already complete')
         return
     with tempfile.TemporaryDirectory() as downloads:
@@ -212,15 +200,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    try:
-        convert(args.out.resolve(), args.wheel)
-    except (ConverterError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('interrupted: nothing was kept', file=sys.stderr)
-        return 130
-    return 0
+    return exit_status(lambda: convert(args.out.resolve(), args.wheel))
 
 
 if __name__ == '__main__':

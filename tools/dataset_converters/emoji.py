@@ -36,7 +36,16 @@ except ImportError as error:
         'or pip install resvg-py pillow rich'
     ) from None
 
-from whole_folders import ConverterError, partial_folder, sha256, write_json
+from whole_folders import (
+    REMEDY,
+    ConverterError,
+    check_files,
+    exit_status,
+    partial_folder,
+    read_manifest,
+    sha256,
+    write_json,
+)
 
 from mmcoca.models.text import train_tokenizer
 
@@ -379,27 +388,18 @@ def is_complete(out: Path, size: int) -> bool:
     Raises:
         ConverterError: ``out`` holds anything else, which the user may want to keep.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    manifest = read_manifest(out, DATASET)
+    if manifest is None:
         return False
-    try:
-        manifest = json.loads((out / 'manifest.json').read_text(encoding='utf-8'))
-        files = manifest['sha256'].items() if manifest['dataset'] == DATASET else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        files = None
-    if files is None:
-        raise ConverterError(f'{out} exists and is no emoji set: choose another --out')
-    remedy = 'delete it or choose another --out'
     for name, value in settings(size).items():
         if manifest.get(name) != value:
-            raise ConverterError(f'{out} was made with another value of {name}: {remedy}')
-    for name, expected in files:
-        if not (out / name).is_file() or sha256(out / name) != expected:
-            raise ConverterError(f'{name} in {out} is missing or changed: {remedy}')
+            raise ConverterError(f'{out} was made with another value of {name}: {REMEDY}')
+    check_files(out, manifest)
     for split in SPLITS:
         content = json.loads((out / 'annotations' / f'{split}.json').read_text(encoding='utf-8'))
         for image in content['images']:
             if not (out / 'images' / image['file_name']).is_file():
-                raise ConverterError(f'images/{image["file_name"]} in {out} is missing: {remedy}')
+                raise ConverterError(f'images/{image["file_name"]} in {out} is missing: {REMEDY}')
     return True
 
 
@@ -444,15 +444,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill cleans up as Ctrl-C does
-    try:
-        convert(args.out.resolve(), args.size, args.npm_dir)
-    except (ConverterError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('interrupted: nothing was kept', file=sys.stderr)
-        return 130
-    return 0
+    return exit_status(lambda: convert(args.out.resolve(), args.size, args.npm_dir))
 
 
 if __name__ == '__main__':

@@ -5,8 +5,11 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+REMEDY = 'delete it or choose another --out'
 
 
 class ConverterError(Exception):
@@ -32,6 +35,42 @@ def partial_folder(out: Path) -> Iterator[Path]:
             with contextlib.suppress(OSError):
                 parent.rmdir()
         raise
+
+
+def read_manifest(out: Path, dataset: str) -> dict | None:
+    """The manifest of a folder that a converter made; None where there is nothing yet.
+
+    Raises ConverterError where there is anything else, which the user may want to keep.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    try:
+        manifest = json.loads((out / 'manifest.json').read_text(encoding='utf-8'))
+        if manifest['dataset'] == dataset and isinstance(manifest['sha256'], dict):
+            return manifest
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    raise ConverterError(f'{out} exists and is no {dataset}: choose another --out')
+
+
+def check_files(out: Path, manifest: dict) -> None:
+    """Raise ConverterError for a file of the manifest that is missing or changed."""
+    for name, expected in manifest['sha256'].items():
+        if not (out / name).is_file() or sha256(out / name) != expected:
+            raise ConverterError(f'{name} in {out} is missing or changed: {REMEDY}')
+
+
+def exit_status(convert: Callable[[], None]) -> int:
+    """Convert -> the exit status, what the user can solve said in one line."""
+    try:
+        convert()
+    except (ConverterError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('interrupted: nothing was kept', file=sys.stderr)
+        return 130
+    return 0
 
 
 def write_json(path: Path, content: dict, indent: int | None = None) -> None:

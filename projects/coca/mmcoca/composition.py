@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from mmcoca.errors import SettingError
 
-CHANGES = ('task', 'schedule')
+CHANGES = ('architecture', 'task', 'schedule')
 # Variables of the data's file that hold what its loaders have.
 PIPELINES = ('train_pipeline', 'test_pipeline')
 
@@ -22,8 +22,9 @@ def join(bases: Config) -> None:
     MMEngine merges a config with its bases, but no two bases with each other: a task's file could
     not change a model that stands beside it. Here it can:
 
-    - `task` and `schedule` hold settings that are merged into those of the other files, as MMEngine
-      merges a config into its base. Within them `_keep_=[...]` lets only these settings of a
+    - `architecture`, `task` and `schedule` hold settings that are merged into those of the other
+      files, as MMEngine merges a config into its base. Within them `_keep_=[...]` lets only these
+      settings of a
       dictionary of the base stay; a data set with a `type` takes the place of the base's.
     - In a pipeline 'image.load', 'image.train' and 'image.test' stand for the steps of that name in
       the model's `image`, wherever the pipeline has them.

@@ -24,7 +24,7 @@ open_clip_image = dict(
         dict(type='PILToNumpy', to_bgr=True),
     ],
 )
-task = dict(
+architecture = dict(
     vocab_size=open_clip_vocab_size,
     max_length=open_clip_max_length,
     image_size=open_clip_image_size,

@@ -1,16 +1,4 @@
-# The paper's steps, batch and rates for NLVR2 (appendix).
-batch_of_task = 64  # over all processes
-pretrained_lr = 2e-5
-head_lr = 5e-4
+# The paper's steps for NLVR2 (appendix); batch and rates are those of VQA v2.
+_base_ = 'vqav2.py'
 
-schedule = dict(
-    train_dataloader=dict(batch_size=batch_of_task),
-    optim_wrapper=dict(
-        optimizer=dict(lr=pretrained_lr),
-        paramwise_cfg=dict(
-            custom_keys=dict(understanding_head=dict(lr_mult=head_lr / pretrained_lr))
-        ),
-    ),
-    train_cfg=dict(max_iters=50_000),
-    auto_scale_lr=dict(base_batch_size=batch_of_task),
-)
+schedule = dict(train_cfg=dict(max_iters=50_000))

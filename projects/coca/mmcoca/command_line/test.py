@@ -15,6 +15,7 @@ from mmcoca.weights import check_checkpoint, find_checkpoint
 from .configs import load_config
 from .errors import user_errors
 from .options import add_common_arguments
+from .processes import join_processes
 from .runners import build_testing
 
 
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             cfg.default_hooks.visualization.update(
                 enable=True, show=args.show, out_dir=args.show_dir
             )
+        join_processes(cfg)
         runner = build_testing(cfg)
         check_checkpoint(cfg.load_from, runner.model)
         if args.out and args.out_item != 'metrics':

@@ -24,6 +24,7 @@ from mmcoca.weights import (
 from .configs import load_config
 from .errors import user_errors
 from .options import add_common_arguments
+from .processes import join_processes
 from .runners import build_training
 
 
@@ -76,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
             else:
                 cfg.optim_wrapper.type = 'mmcoca.BFloat16OptimWrapper'
+        join_processes(cfg)
         choose_checkpoint(cfg, args.resume)
         if args.auto_scale_lr:
             cfg.auto_scale_lr.enable = True

@@ -4,6 +4,7 @@ from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .checkpoint_hook import CheckpointHook
 from .class_names_hook import ClassNamesHook
 from .config_schedule_hook import ConfigScheduleHook
+from .cpu_data_parallel import CPUDataParallel
 from .finite_loss_hook import FiniteLossHook
 from .muon import Muon, MuonConstructor
 from .throughput_hook import ThroughputHook
@@ -12,6 +13,7 @@ from .unreadable_images_hook import UnreadableImagesHook
 __all__ = [
     'Adafactor',
     'BFloat16OptimWrapper',
+    'CPUDataParallel',
     'CheckpointHook',
     'ClassNamesHook',
     'ConfigScheduleHook',

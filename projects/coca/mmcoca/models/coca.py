@@ -133,7 +133,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
             losses |= self.contrastive_head.loss(
                 self.contrastive_head.embed_image(global_tokens),
                 self.contrastive_head.embed_text(text_features),
-                texts.token_ids,
+                *texts,
             )
         if is_trained(self.captioning_head):
             # The last token of the longest text has nothing to predict.

@@ -13,7 +13,19 @@ from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
+from ..joined_batch import first_own_row, gather_rows
 from ..layers import at_least_float32, init_transformer_weights
+
+
+def of_joined_batch(norm: nn.Module, features: Tensor) -> Tensor:
+    """Normalise features (B,D); a batch norm in training by the rows of all processes.
+
+    torch's SyncBatchNorm does not run on CPUs.
+    """
+    if not (norm.training and isinstance(norm, nn.modules.batchnorm._BatchNorm)):
+        return norm(features)
+    start = first_own_row(len(features))
+    return norm(gather_rows(features))[start:start + len(features)]
 
 
 @MODELS.register_module()
@@ -27,7 +39,8 @@ class ContrastiveHead(BaseModule):
             (paper: "decoupled" halves of one width, no projection in google-research/vila).
         norm_cfg: A norm of each feature before its projection, such as dict(type='BN1d',
             affine=False): features that differ little between inputs, as those of a pooler that
-            has barely learned, then start apart (not in the paper).
+            has barely learned, then start apart (not in the paper). In training a batch norm is
+            that of the joined batch of all processes.
         init_temperature: 0.07 in the paper.
         min_temperature: The learned temperature never falls below (CLIP: 0.01).
 
@@ -78,24 +91,26 @@ class ContrastiveHead(BaseModule):
 
     def embed_image(self, global_tokens: Tensor) -> Tensor:
         """The contrastive pooler's (B,1,D) -> (B,E), L2-normalised."""
-        feature = self.image_norm(global_tokens[:, 0])
+        feature = of_joined_batch(self.image_norm, global_tokens[:, 0])
         return F.normalize(at_least_float32(self.image_projection(feature)), dim=-1)
 
     def embed_text(self, text_features: Tensor) -> Tensor:
         """[CLS] outputs (B,D) -> (B,E), L2-normalised."""
-        feature = self.text_norm(text_features)
+        feature = of_joined_batch(self.text_norm, text_features)
         return F.normalize(at_least_float32(self.text_projection(feature)), dim=-1)
 
     def loss(
         self,
         image_embeddings: Tensor,
         text_embeddings: Tensor,
-        token_ids: Tensor | None = None
+        token_ids: Tensor | None = None,
+        lengths: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Embeddings (B,E), token ids (B,L) -> 'loss_contrastive' and, to log, 'temperature'."""
+        """Embeddings (B,E), ids (B,L), lengths (B,) -> 'loss_contrastive'; to log, 'temperature'.
+        """
         with torch.no_grad():
             # Clamped in place, so that a scale at its bound still gets a gradient.
             self.logit_scale.clamp_(0.0, self.max_logit_scale)
         scale = self.scale
-        loss = self.loss_module(image_embeddings, text_embeddings, scale, token_ids)
+        loss = self.loss_module(image_embeddings, text_embeddings, scale, token_ids, lengths)
         return dict(loss_contrastive=loss, temperature=1 / scale.detach())

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mmcoca.registry import MODELS
 
+from ..joined_batch import num_processes, sum_of_processes, with_joined_value
 from ..layers import at_least_float32
 
 
@@ -61,7 +62,7 @@ def token_log_probabilities(
 
 @MODELS.register_module()
 class CaptioningLoss(nn.Module):
-    """Mean cross entropy over the tokens that have a target (Eq. 3).
+    """Mean cross entropy over the tokens that have a target (Eq. 3), of all processes.
 
     Args:
         loss_weight: The paper's lambda_cap is 2. With 0 the model does not compute it.
@@ -85,4 +86,5 @@ class CaptioningLoss(nn.Module):
         total = chunked_token_cross_entropy(
             states, output_weight, targets, self.label_smoothing, self.chunk_size
         )
-        return self.loss_weight * total / len(targets)
+        num_targets = sum_of_processes(total.new_tensor(len(targets)))
+        return with_joined_value(self.loss_weight * num_processes() * total / num_targets)

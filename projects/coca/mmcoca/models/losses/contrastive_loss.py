@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
+from ..joined_batch import first_own_row, gather_rows, with_joined_value
 from ..layers import at_least_float32
 
 
@@ -16,30 +19,57 @@ def contrastive_loss(
     image_features: Tensor,
     text_features: Tensor,
     logit_scale: Tensor,
-    text_groups: Tensor | None = None,
+    caption_marks: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Image-to-text and text-to-image cross entropies, each the mean over the batch (Eq. 2).
 
     Features (B,E), L2-normalised; row i of one belongs to row i of the other. Rows of equal
-    `text_groups` (B,) carry the same caption and are left out of each other's negatives.
+    `caption_marks` (B,2) carry the same caption and are left out of each other's negatives. Of
+    several processes each compares its own rows with those of all: (B,P*B) at a time.
     """
     # In 16 bits, similarities times a scale of up to 100 would lose the differences that matter.
     with torch.autocast(image_features.device.type, enabled=False):
         image_features, text_features, logit_scale = map(
             at_least_float32, (image_features, text_features, logit_scale)
         )
-        logits = logit_scale * image_features @ text_features.T
-        if text_groups is not None:
-            same_caption = text_groups[:, None] == text_groups
-            same_caption.fill_diagonal_(False)
-            logits = logits.masked_fill(same_caption, float('-inf'))
-        targets = torch.arange(len(logits), device=logits.device)
-        return F.cross_entropy(logits, targets), F.cross_entropy(logits.T, targets)
+        image_to_text = logit_scale * image_features @ gather_rows(text_features).T
+        text_to_image = logit_scale * text_features @ gather_rows(image_features).T
+        targets = torch.arange(len(image_features), device=image_features.device)
+        targets = targets + first_own_row(len(targets))
+        if caption_marks is not None:
+            same_caption = (caption_marks[:, None] == gather_rows(caption_marks)).all(dim=-1)
+            same_caption.scatter_(1, targets[:, None], False)
+            image_to_text = image_to_text.masked_fill(same_caption, float('-inf'))
+            text_to_image = text_to_image.masked_fill(same_caption, float('-inf'))
+        return F.cross_entropy(image_to_text, targets), F.cross_entropy(text_to_image, targets)
+
+
+def marks_of_captions(token_ids: Tensor, lengths: Tensor) -> Tensor:
+    """Token ids (B,L) of texts of lengths (B,) -> two numbers (B,2), the same for equal texts alone.
+
+    Whatever the batch's padding. Two texts have the same numbers by chance once in 2**128 cases.
+    """
+    length = token_ids.shape[1]
+    is_token = torch.arange(length, device=token_ids.device) < lengths[:, None]
+    factors = mark_factors(length, token_ids.device)
+    # 1 more, so that an id of 0 counts.
+    return ((token_ids + 1) * is_token)[..., None].mul(factors).sum(dim=1)
+
+
+@lru_cache
+def mark_factors(length: int, device: torch.device) -> Tensor:
+    """Odd factors (length,2) of 64 bits, those of a longer text among them."""
+    generator = torch.Generator()
+    rows = [
+        torch.randint(-2**63, 2**63 - 1, (2, ), generator=generator.manual_seed(place))
+        for place in range(length)
+    ]
+    return (torch.stack(rows) | 1).to(device)
 
 
 @MODELS.register_module()
 class ContrastiveLoss(nn.Module):
-    """The contrastive loss of Eq. 2, over the pairs of this process's batch.
+    """The contrastive loss of Eq. 2, over the joined batch of all processes.
 
     Args:
         loss_weight: The paper's lambda_con is 1. With 0 the model does not compute it.
@@ -69,12 +99,12 @@ class ContrastiveLoss(nn.Module):
         text_features: Tensor,
         logit_scale: Tensor,
         token_ids: Tensor | None = None,
+        lengths: Tensor | None = None,
     ) -> Tensor:
-        """Features (B,E), and token ids (B,L) to know duplicates by -> the weighted loss."""
-        groups = None
-        if self.ignore_duplicates:
-            groups = torch.unique(token_ids, dim=0, return_inverse=True)[1]
+        """Features (B,E), ids (B,L) and lengths (B,) to know duplicates by -> the weighted loss."""
+        marks = marks_of_captions(token_ids, lengths) if self.ignore_duplicates else None
         image_to_text, text_to_image = contrastive_loss(
-            image_features, text_features, logit_scale, groups
+            image_features, text_features, logit_scale, marks
         )
-        return self.loss_weight * self.part_of_direction * (image_to_text + text_to_image)
+        loss = self.loss_weight * self.part_of_direction * (image_to_text + text_to_image)
+        return with_joined_value(loss)

@@ -1,0 +1,103 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Losses and gradients of several processes are those of one on the joined batch."""
+
+import copy
+
+import pytest
+import torch
+import torch.distributed as dist
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch.nn.parallel import DistributedDataParallel
+
+from mmcoca.models.losses.contrastive_loss import marks_of_captions
+
+DIFFERENT = [
+    'cat', 'dog', 'hot pepper', 'a much longer text about nothing at all', 'red circle', 'key'
+]
+# Across processes, within one, and of other padding in each.
+EQUAL = ['cat', 'dog', 'cat', 'a much longer text about nothing at all', 'dog', 'cat']
+SIGMOID = dict(_delete_=True, type='mmcoca.SigmoidContrastiveLoss', init_logit_bias=-1.0)
+CASES = {
+    'softmax': (dict(loss=dict(ignore_duplicates=False)), DIFFERENT),
+    'softmax, equal captions': (dict(loss=dict(ignore_duplicates=True)), EQUAL),
+    'softmax, equal captions as negatives': (dict(loss=dict(ignore_duplicates=False)), EQUAL),
+    'softmax without batch norm': (dict(norm_cfg=None), DIFFERENT),
+    'sigmoid': (dict(loss=SIGMOID), DIFFERENT),
+    'sigmoid in chunks': (dict(loss=dict(SIGMOID, chunk_size=4)), EQUAL),
+}
+
+
+def build(cfg, head):
+    """The tiny model in float64, with small layers and another contrastive head."""
+    cfg = copy.deepcopy(cfg)
+    cfg.merge_from_dict(dict(model=dict(contrastive_head=copy.deepcopy(head))))
+    torch.manual_seed(0)
+    return MODELS.build(cfg.model).double()
+
+
+def step(model, images, captions):
+    """The sum of both losses, after its gradients are there."""
+    samples = [DataSample(gt_caption=caption) for caption in captions]
+    losses = model(images, samples, mode='loss')
+    total = sum(value for name, value in losses.items() if 'loss' in name)
+    total.backward()
+    return total.detach()
+
+
+def on_one_rank(rank, processes, store, cfg, images, expected):
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', f'file://{store}', rank=rank, world_size=processes)
+    size = len(images) // processes
+    own = slice(rank * size, (rank + 1) * size)
+    for name, (head, captions) in CASES.items():
+        model = DistributedDataParallel(build(cfg, head))
+        total = step(model, images[own], captions[own])
+        joined, gradients, buffers = expected[name]
+        # The value is the joined batch's in each process.
+        torch.testing.assert_close(total, joined, rtol=1e-9, atol=0, msg=name)
+        largest = max(gradient.abs().max() for gradient in gradients.values())
+        for key, parameter in model.module.named_parameters():
+            # A bias before a batch norm has the gradient 0, but for rounding.
+            scale = gradients[key].abs().max().clamp(min=1e-6 * largest)
+            difference = (parameter.grad - gradients[key]).abs().max()
+            assert difference <= 1e-9 * scale, (name, key, float(difference / scale))
+        for key, buffer in model.module.named_buffers():
+            torch.testing.assert_close(buffer, buffers[key], rtol=1e-9, atol=1e-12)
+    dist.destroy_process_group()
+
+
+@pytest.fixture
+def cfg(tiny_config):
+    """The tiny model's config."""
+    return tiny_config.copy()
+
+
+@pytest.mark.parametrize('processes', [1, 2, 3])
+def test_losses_and_gradients(cfg, processes, tmp_path):
+    torch.manual_seed(1)
+    images = torch.randn(6, 3, 32, 32, dtype=torch.float64)
+    expected = {}
+    for name, (head, captions) in CASES.items():
+        model = build(cfg, head)
+        total = step(model, images, captions)
+        gradients = {key: parameter.grad for key, parameter in model.named_parameters()}
+        expected[name] = total, gradients, dict(model.named_buffers())
+    args = (processes, tmp_path / 'store', cfg, images, expected)
+    torch.multiprocessing.spawn(on_one_rank, args, nprocs=processes)
+
+
+def test_marks_are_equal_for_equal_captions_alone():
+    token_ids = torch.randint(3, 2000, (300, 12))
+    lengths = torch.randint(1, 13, (300, ))
+    for row, length in enumerate(lengths):
+        token_ids[row, length:] = 0
+    token_ids[7, :5], lengths[7] = token_ids[8, :5], 5
+    token_ids[8, 5:], lengths[8] = 0, 5
+    marks = marks_of_captions(token_ids, lengths)
+    texts = [tuple(row[:length].tolist()) for row, length in zip(token_ids, lengths)]
+    for i in range(0, 300, 7):
+        for j in range(300):
+            assert torch.equal(marks[i], marks[j]) == (texts[i] == texts[j])
+    padded = torch.nn.functional.pad(token_ids, (0, 5), value=99)
+    assert torch.equal(marks_of_captions(padded, lengths), marks)

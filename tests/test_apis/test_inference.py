@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from padded import multimodal, unimodal
 from mmcoca.apis import (
     CaptionFileError,
     EmbeddingIndex,
@@ -172,8 +173,8 @@ def test_score_is_the_log_probability_of_the_text(model, images):
     regional_tokens = model.pool(images.double())[1]
     for row, text in enumerate(texts):
         token_ids, length = model.tokenizer([text])
-        states, _ = model.text.unimodal(token_ids, length)
-        states = model.text.multimodal(states, regional_tokens[row, None], length)
+        states, _ = unimodal(model.text, token_ids, length)
+        states = multimodal(model.text, states, regional_tokens[row, None], length)
         chances = model.captioning_head(states)[0].log_softmax(dim=-1)
         expected = sum(
             chances[place, token] for place, token in enumerate(token_ids[0, 1:].tolist())

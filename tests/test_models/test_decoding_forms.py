@@ -9,11 +9,10 @@ from mmcoca.models import CaptioningHead, DecoupledTextDecoder
 from mmcoca.models.generation.cached_decoder import CachedDecoder
 from mmcoca.models.generation.decoding_forms import (
     PackedLinear,
-    UnprojectedCrossAttention,
     choose_forms,
-    with_forms,
+    is_memory_left,
 )
-from mmcoca.models.layers import CrossAttention
+from mmcoca.models.layers import UnprojectedMemory
 
 LAYOUTS = dict(
     paper={},
@@ -58,9 +57,9 @@ def test_same_logits_in_every_step(monkeypatch, layout, dtype, tolerance, rows_p
     text, head = make_decoder(layout, dtype)
     image_tokens = torch.randn(8, 5, 24, dtype=dtype)
     found = logits_of_steps(text, head, image_tokens, rows_per_image)
-    monkeypatch.setattr(
-        'mmcoca.models.generation.cached_decoder.choose_forms', lambda *arguments: {}
-    )
+    module = 'mmcoca.models.generation.cached_decoder'
+    monkeypatch.setattr(f'{module}.choose_forms', lambda *arguments: {})
+    monkeypatch.setattr(f'{module}.is_memory_left', lambda *arguments: False)
     expected = logits_of_steps(text, head, image_tokens, rows_per_image)
     for of_step, expected_of_step in zip(found, expected, strict=True):
         torch.testing.assert_close(of_step, expected_of_step, rtol=0, atol=tolerance)
@@ -81,32 +80,33 @@ def test_the_model_stays_as_it_is_and_its_weights_are_read_anew():
 
 
 @pytest.mark.parametrize(
-    'images, rows_per_image, dtype, max_length, expected', [
-        (8, 1, torch.float32, 20, {CrossAttention, nn.Linear, CaptioningHead}),
-        (4, 6, torch.float32, 20, {nn.Linear, CaptioningHead}),
-        (4, 1, torch.float32, 20, {CrossAttention}),
-        (8, 1, torch.float32, 4, {CrossAttention}),
-        (8, 1, torch.float64, 20, {CrossAttention}),
-        (8, 1, torch.bfloat16, 20, set()),
+    'images, rows_per_image, dtype, max_length, expected, is_left', [
+        (8, 1, torch.float32, 20, {nn.Linear, CaptioningHead}, True),
+        (4, 6, torch.float32, 20, {nn.Linear, CaptioningHead}, False),
+        (4, 1, torch.float32, 20, set(), True),
+        (8, 1, torch.float32, 4, set(), True),
+        (8, 1, torch.float64, 20, set(), True),
+        (8, 1, torch.bfloat16, 20, set(), False),
     ]
 )  # yapf: disable
-def test_which_forms(images, rows_per_image, dtype, max_length, expected):
+def test_which_forms(images, rows_per_image, dtype, max_length, expected, is_left):
     image_tokens = torch.zeros(images, 5, 24, dtype=dtype)
     assert set(choose_forms(image_tokens, rows_per_image, max_length)) == expected
+    assert is_memory_left(image_tokens, rows_per_image) == is_left
     with torch.autocast('cpu', torch.bfloat16):
         assert choose_forms(image_tokens, rows_per_image, max_length) == {}
+        assert not is_memory_left(image_tokens, rows_per_image)
 
 
 def test_forms_are_in_place():
-    """Every linear layer is packed, every cross-attention without keys and values."""
+    """Every linear layer is packed, every memory without keys and values."""
     text, head = make_decoder('open_clip', torch.float32)
-    forms = choose_forms(torch.zeros(8, 5, 24), 1, 20)
-    fast = with_forms(nn.ModuleList([text, head]), forms)
-    kinds = [type(module) for module in fast.modules()]
+    decoder = CachedDecoder(text, head, torch.zeros(8, 5, 24), 20, 1)
+    kinds = [type(module) for module in nn.ModuleList([decoder.text, decoder.head]).modules()]
     # 2 unimodal layers of 4 products, 2 multimodal ones of 8, and the head.
     assert kinds.count(PackedLinear) == 2 * 4 + 2 * 8 + 1
-    assert kinds.count(UnprojectedCrossAttention) == 2
-    assert not {nn.Linear, CrossAttention, CaptioningHead} & set(kinds)
+    assert kinds.count(nn.Linear) == 2  # for keys and values, which are made before
+    assert [type(memory) for memory in decoder.memory] == [UnprojectedMemory] * 2
 
 
 def test_autocast_takes_the_modules_themselves():

@@ -6,6 +6,7 @@ import itertools
 import pytest
 import torch
 
+from padded import multimodal, unimodal
 from mmcoca.models import CaptioningHead, DecoupledTextDecoder
 from mmcoca.models.generation.beam_search import beam_search
 from mmcoca.models.generation.cached_decoder import CachedDecoder
@@ -43,8 +44,8 @@ class Tiny:
     def next_log_probabilities(self, image, token_ids):
         """Of the token after these, from the whole caption, without a cache: (V,)."""
         ids, length = torch.tensor([token_ids]), torch.tensor([len(token_ids)])
-        states, _ = self.text.unimodal(ids, length)
-        states = self.text.multimodal(states, self.image_tokens[image, None], length)
+        states, _ = unimodal(self.text, ids, length)
+        states = multimodal(self.text, states, self.image_tokens[image, None], length)
         return self.head(states[0, -1]).log_softmax(dim=-1)
 
     def search(self, images=None, prefix=(), max_length=12, banned=(), **options):
@@ -334,8 +335,8 @@ def test_repetition_penalty_by_hand():
         while len(token_ids) < 6 and token_ids[-1] != END:
             ids, length = torch.tensor([token_ids]), torch.tensor([len(token_ids)])
             with torch.no_grad():
-                states, _ = tiny.text.unimodal(ids, length)
-                states = tiny.text.multimodal(states, tiny.image_tokens[image, None], length)
+                states, _ = unimodal(tiny.text, ids, length)
+                states = multimodal(tiny.text, states, tiny.image_tokens[image, None], length)
                 logits = tiny.head(states[0, -1])
             for token in set(token_ids):
                 logits[token] = logits[token] / 1.7 if logits[token] > 0 else logits[token] * 1.7

@@ -1,4 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -8,8 +9,10 @@ from mmcoca.models.layers import (
     CrossAttention,
     MultimodalLayer,
     Packing,
+    ProjectedMemory,
     SelfAttention,
     SelfAttentionCache,
+    UnprojectedMemory,
 )
 from mmcoca.models.layers.softmax_attention import attend, attend_explicitly
 
@@ -28,11 +31,13 @@ def test_attention_weights_are_those_that_forward_uses():
     torch.manual_seed(0)
     attention = CrossAttention(16, 4, memory_dims=24)
     x, memory = torch.randn(2, 3, 16), torch.randn(2, 7, 24)
-    key, value = attention.project_memory(memory)
-    weights = attention.attention_weights(x, key)
+    projected = attention.project_memory(memory)
+    weights = attention.attention_weights(x, projected)
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, 3))
-    expected = attention.proj((weights @ value).transpose(1, 2).flatten(-2))
-    torch.testing.assert_close(attention(x, attention.project_memory(memory)), expected)
+    expected = attention.proj((weights @ projected.values).transpose(1, 2).flatten(-2))
+    torch.testing.assert_close(attention(x, projected), expected)
+    left = attention.leave_memory(memory)
+    torch.testing.assert_close(attention.attention_weights(x, left), weights)
 
 
 @pytest.mark.parametrize('options', [dict(qk_norm=True), dict(logit_soft_cap=2.0)])
@@ -43,7 +48,7 @@ def test_options_of_the_logits(options):
     for parameter in attention.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
     x, memory = torch.randn(2, 3, 16).double(), torch.randn(2, 7, 24).double()
-    keys, values = attention.project_memory(memory)
+    projected = attention.project_memory(memory)
     query = attention.query(x)
     key, value = attention.key_value(memory).chunk(2, dim=-1)
     heads, weights = [], []
@@ -59,8 +64,9 @@ def test_options_of_the_logits(options):
         weights.append(logits.softmax(dim=-1))
         heads.append(weights[-1] @ value[..., channels])
     expected = attention.proj(torch.cat(heads, dim=-1))
-    torch.testing.assert_close(attention(x, (keys, values)), expected)
-    torch.testing.assert_close(attention.attention_weights(x, keys), torch.stack(weights, dim=1))
+    torch.testing.assert_close(attention(x, projected), expected)
+    found = attention.attention_weights(x, projected)
+    torch.testing.assert_close(found, torch.stack(weights, dim=1))
 
 
 @pytest.mark.parametrize('options', [dict(qk_norm=True), dict(logit_soft_cap=2.0)])
@@ -100,14 +106,14 @@ def test_packed_layer_equals_padded_one():
     x, memory = torch.randn(4, 6, 16).double(), torch.randn(4, 2, 16).double()
     keys_values = layer.cross_attention.project_memory(memory)
     is_token = torch.arange(6) < lengths[:, None]
-    packing = Packing(lengths, 6)
+    packing = Packing.of(lengths.numpy(), 6)
     results = []
     for packed in (False, True):
         leaf = x.clone().requires_grad_()
         if packed:
             out = packing.pad(layer(packing.pack(leaf), keys_values, packing=packing))
             assert not out[~is_token].any()
-            assert torch.equal(packing.pack(leaf)[packing.ends], leaf[range(4), lengths - 1])
+            assert torch.equal(packing.pack(leaf), leaf[is_token])
         else:
             out = layer(leaf, keys_values)
         out[is_token].square().sum().backward(retain_graph=True)
@@ -146,15 +152,13 @@ def test_attention_to_the_memory_itself_equals_that_to_keys_and_values(kind):
         options['mask'] = torch.rand(3, 1, 1, 7) < 0.6
         options['mask'][..., 0] = True
     if kind == 'packed':
-        options['packing'] = packing = Packing(torch.tensor([3, 1, 2]), 3)
+        options['packing'] = packing = Packing.of(np.array([3, 1, 2]))
         x = packing.pack(x)
     results = []
-    for num_queries in (3, None):
+    for read in (attention.leave_memory, attention.project_memory):
         leaves = [x.clone().requires_grad_(), memory.clone().requires_grad_()]
         attention.zero_grad()
-        projected = attention.project_memory(leaves[1], num_queries)
-        assert (projected is leaves[1]) == (num_queries == 3)
-        out = attention(leaves[0], projected, **options)
+        out = attention(leaves[0], read(leaves[1]), **options)
         out.square().sum().backward()
         gradients = [leaf.grad for leaf in (*leaves, *attention.parameters())]
         results.append([out, *gradients])
@@ -174,7 +178,10 @@ def test_when_a_memory_is_projected(num_queries, options, is_projected):
     """With 64 channels a head few queries are 48 at most."""
     attention = CrossAttention(128, 2, **options)
     memory = torch.randn(2, 5, 128)
-    assert (attention.project_memory(memory, num_queries) is not memory) == is_projected
+    read = attention.read_once(memory, num_queries)
+    assert isinstance(read, ProjectedMemory if is_projected else UnprojectedMemory)
+    elsewhere = attention.to('meta').read_once(memory.to('meta'), num_queries)
+    assert isinstance(elsewhere, ProjectedMemory)  # no other device was measured
 
 
 @pytest.mark.parametrize('kind', ['full', 'causal', 'masked'])

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from padded import captioning_loss
 from mmcoca.models import (
     CaptioningHead,
     CaptioningLoss,
@@ -43,7 +44,7 @@ def test_contrastive_loss_equals_brute_force(features, directions, factor, ignor
     loss = ContrastiveLoss(
         loss_weight=3.0, directions=directions, ignore_duplicates=ignore_duplicates
     )
-    value = loss(*features, torch.tensor(14.0), torch.tensor(groups))
+    value = loss(*features, torch.tensor(14.0), torch.tensor(groups)[:, None])
     expected = brute_force(*features, 14.0, groups if ignore_duplicates else range(6))
     assert float(value) == pytest.approx(3.0 * factor * sum(expected), rel=1e-5)
 
@@ -101,7 +102,7 @@ def test_ignored_tokens_are_no_targets():
     token_ids, lengths = torch.tensor([[1, 5, 6, 2], [1, 7, 2, 0]]), torch.tensor([4, 3])
     states = torch.randn(2, 3, 8)
     expected = F.cross_entropy(head(states[[0, 0, 1, 1], [1, 2, 0, 1]]), torch.tensor([6, 2, 7, 2]))
-    torch.testing.assert_close(head.loss(states, token_ids, lengths)['loss_captioning'], expected)
+    torch.testing.assert_close(captioning_loss(head, states, token_ids, lengths), expected)
 
 
 @pytest.mark.parametrize('label_smoothing', [0.0, 0.1])
@@ -115,7 +116,7 @@ def test_captioning_loss_is_the_mean_over_real_tokens(label_smoothing):
     token_ids = torch.tensor([[1, 5, 6, 2, 0], [1, 7, 2, 0, 0], [1, 8, 9, 10, 2]])
     lengths = torch.tensor([4, 3, 5])
     states = torch.randn(3, 4, 8)
-    loss = head.loss(states, token_ids, lengths)['loss_captioning']
+    loss = captioning_loss(head, states, token_ids, lengths)
     total = 0.0
     for row in range(3):
         for position in range(int(lengths[row]) - 1):

@@ -3,8 +3,10 @@ import pytest
 import torch
 from torch import nn
 
-from mmcoca.models import AggregatingUnimodalDecoder, DecoupledTextDecoder
+from mmcoca.models import DecoupledTextDecoder
 from mmcoca.models.layers import SelfAttentionCache
+
+from padded import multimodal, unimodal
 
 VOCABULARY, DIMS = 50, 32
 
@@ -53,18 +55,18 @@ def test_batch_equals_each_sentence_alone(decoder, sentences):
     """Brute force: each sentence unpadded, with the rule for each pair of positions spelled out."""
     image_tokens = torch.randn(len(sentences), 6, DIMS, dtype=torch.double)
     token_ids, lengths = padded(sentences)
-    states, features = decoder.unimodal(token_ids, lengths)
-    outputs = decoder.multimodal(states, image_tokens, lengths)
+    states, features = unimodal(decoder, token_ids, lengths)
+    outputs = multimodal(decoder, states, image_tokens, lengths)
     for row, sentence in enumerate(sentences):
         n = len(sentence)
-        unimodal = decoder.unimodal
-        tokens = unimodal.token_embedding(sentence) + unimodal.position_embedding[:n]
-        x = torch.cat([tokens, unimodal.cls_embedding[None]])[None]
+        lower = decoder.unimodal
+        tokens = lower.token_embedding(sentence) + lower.position_embedding[:n]
+        x = torch.cat([tokens, lower.cls_embedding[None]])[None]
         # Word i sees words 0..i; [CLS], the last, sees every word and itself.
         forbidden = torch.tensor([[j > i for j in range(n + 1)] for i in range(n + 1)])
-        for layer in unimodal.layers:
+        for layer in lower.layers:
             x = reference_layer(layer, x, forbidden)
-        torch.testing.assert_close(features[row], unimodal.cls_norm(x[0, n]))
+        torch.testing.assert_close(features[row], lower.cls_norm(x[0, n]))
         torch.testing.assert_close(states[row, :n], x[0, :n])
         y, memory = x[:, :n], image_tokens[row, None]
         for layer in decoder.multimodal.layers:
@@ -72,59 +74,59 @@ def test_batch_equals_each_sentence_alone(decoder, sentences):
         torch.testing.assert_close(outputs[row, :n], decoder.multimodal.norm(y[0]))
 
 
+def aggregating_decoder(**options):
+    torch.manual_seed(0)
+    kind = dict(type='mmcoca.AggregatingUnimodalDecoder', **options)
+    decoder = DecoupledTextDecoder(VOCABULARY, DIMS, 4, 64, 2, 2, max_length=12, unimodal=kind)
+    return decoder.double().eval()
+
+
 @pytest.mark.parametrize('num_cls_tokens', [1, 3])
 @pytest.mark.parametrize('with_text_tokens', [False, True])
 def test_aggregate_of_several_outputs(num_cls_tokens, with_text_tokens, sentences):
     """Brute force: each sentence alone, with all its [CLS] tokens after it."""
     torch.manual_seed(0)
-    unimodal = AggregatingUnimodalDecoder(
-        VOCABULARY,
-        DIMS,
-        num_layers=2,
-        num_heads=4,
-        mlp_dims=64,
-        max_length=12,
-        num_cls_tokens=num_cls_tokens,
-        with_text_tokens=with_text_tokens,
-    ).double().eval()
-    states, features = unimodal(*padded(sentences))
+    decoder = aggregating_decoder(
+        num_cls_tokens=num_cls_tokens, with_text_tokens=with_text_tokens
+    )
+    lower = decoder.unimodal
+    states, features = unimodal(decoder, *padded(sentences))
     for row, sentence in enumerate(sentences):
         n = len(sentence)
-        tokens = unimodal.token_embedding(sentence) + unimodal.position_embedding[:n]
-        x = torch.cat([tokens, unimodal.cls_embedding])[None]
+        tokens = lower.token_embedding(sentence) + lower.position_embedding[:n]
+        x = torch.cat([tokens, lower.cls_embedding])[None]
         forbidden = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)
-        for layer in unimodal.layers:
+        for layer in lower.layers:
             x = reference_layer(layer, x, forbidden)
         averaged = x[0] if with_text_tokens else x[0, n:]
-        torch.testing.assert_close(features[row], unimodal.cls_norm(averaged.mean(dim=0)))
+        torch.testing.assert_close(features[row], lower.cls_norm(averaged.mean(dim=0)))
         torch.testing.assert_close(states[row, :n], x[0, :n])
 
 
 def test_aggregate_of_one_cls_is_the_plain_decoder(decoder, sentences):
-    aggregating = AggregatingUnimodalDecoder(
-        VOCABULARY, DIMS, 2, 4, 64, max_length=12, num_cls_tokens=1
-    ).double().eval()
+    aggregating = aggregating_decoder(num_cls_tokens=1)
     weights = decoder.unimodal.state_dict()
     weights['cls_embedding'] = weights['cls_embedding'][None]
-    aggregating.load_state_dict(weights)
-    for ours, plain in zip(aggregating(*padded(sentences)), decoder.unimodal(*padded(sentences))):
+    aggregating.unimodal.load_state_dict(weights)
+    expected = unimodal(decoder, *padded(sentences))
+    for ours, plain in zip(unimodal(aggregating, *padded(sentences)), expected):
         assert torch.equal(ours, plain)
 
 
 def test_no_cls_is_an_error():
     with pytest.raises(ValueError, match='num_cls_tokens is 0'):
-        AggregatingUnimodalDecoder(VOCABULARY, DIMS, 2, 4, 64, num_cls_tokens=0)
+        aggregating_decoder(num_cls_tokens=0)
 
 
 def test_cls_sees_its_own_sentence_itself_and_no_padding(decoder, sentences):
     token_ids, lengths = padded(sentences)
-    embedded = decoder.unimodal.token_embedding(token_ids).detach().requires_grad_()
-    decoder.unimodal.token_embedding = nn.Identity()
-    decoder.unimodal.embed = lambda _: embedded + decoder.unimodal.position_embedding
-    _, features = decoder.unimodal(token_ids, lengths)
+    # A token of its own at each place, so that a place is seen if its token has a gradient.
+    token_ids = torch.arange(token_ids.numel()).view_as(token_ids)
+    embedding = decoder.unimodal.token_embedding = nn.Embedding(token_ids.numel(), DIMS).double()
+    _, features = unimodal(decoder, token_ids, lengths)
     for row, n in enumerate(lengths.tolist()):
-        (gradient, ) = torch.autograd.grad(features[row, 0], embedded, retain_graph=True)
-        seen = gradient.abs().sum(-1) > 0
+        (gradient, ) = torch.autograd.grad(features[row, 0], embedding.weight, retain_graph=True)
+        seen = (gradient.abs().sum(-1) > 0).view_as(token_ids)
         expected = torch.zeros_like(seen)
         expected[row, :n] = True
         assert torch.equal(seen, expected)
@@ -137,19 +139,19 @@ def test_cls_sees_its_own_sentence_itself_and_no_padding(decoder, sentences):
 def test_word_sees_no_later_word_and_lower_half_no_image(decoder, sentences):
     token_ids, lengths = padded(sentences)
     image_tokens = torch.randn(4, 6, DIMS, dtype=torch.double)
-    states, _ = decoder.unimodal(token_ids, lengths)
-    outputs = decoder.multimodal(states, image_tokens, lengths)
+    states, _ = unimodal(decoder, token_ids, lengths)
+    outputs = multimodal(decoder, states, image_tokens, lengths)
     changed = token_ids.clone()
     changed[1, 8:] = (changed[1, 8:] + 1) % VOCABULARY
-    changed_states, _ = decoder.unimodal(changed, lengths)
-    changed_outputs = decoder.multimodal(changed_states, image_tokens, lengths)
+    changed_states, _ = unimodal(decoder, changed, lengths)
+    changed_outputs = multimodal(decoder, changed_states, image_tokens, lengths)
     torch.testing.assert_close(outputs[1, :8], changed_outputs[1, :8])
     assert not torch.allclose(outputs[1, 8:], changed_outputs[1, 8:])
 
 
 def test_too_many_tokens_is_an_error(decoder):
     with pytest.raises(ValueError, match='13 text tokens.* 12 positions'):
-        decoder.unimodal(torch.zeros(1, 13, dtype=torch.long), torch.tensor([13]))
+        unimodal(decoder, torch.zeros(1, 13, dtype=torch.long), torch.tensor([13]))
 
 
 LAYOUTS = dict(
@@ -177,8 +179,8 @@ def test_cached_states_equal_uncached_ones_in_every_layout(layout):
     token_ids[0, 3] = token_ids[1, [4, 5]] = token_ids[2, 8] = 0
     lengths = torch.full((3, ), 9)
     image_tokens = torch.randn(3, 6, DIMS, dtype=torch.double)
-    states, _ = decoder.unimodal(token_ids, lengths)
-    expected = decoder.multimodal(states, image_tokens, lengths)
+    states, _ = unimodal(decoder, token_ids, lengths)
+    expected = multimodal(decoder, states, image_tokens, lengths)
     memory = decoder.multimodal.project_memory(image_tokens)
     for ends in (range(1, 10), [5, *range(6, 10)]):
         caches = [[SelfAttentionCache(12) for _ in range(2)] for _ in range(2)]

@@ -5,6 +5,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
+from padded import unimodal
 from mmcoca.models import CLIPTokenizer
 from mmcoca.models.word_attention import average_words, word_attention, word_maps
 
@@ -41,8 +42,7 @@ def word_attention_by_hand(model, image, caption):
     pooler = model.neck.captioning_pooler
     patches_of_queries = attention_by_hand(pooler.attention, pooler.queries, image_tokens)
     queries = pooler(image_tokens[None])
-    texts = model.tokenize([caption])
-    x = model.text.unimodal(*texts)[0][:, :-2]  # neither the end nor the position predicting it
+    x = unimodal(model.text, *model.tokenizer([caption]))[0][:, :-2]  # neither the end nor the position predicting it
     queries_of_words = 0
     for layer in model.text.multimodal.layers:
         attention = layer.cross_attention
@@ -141,7 +141,7 @@ def test_open_clips_layout(repository):
         pooler.memory_norm(image_tokens)[0]
     )[1:]
     _, regional_tokens = model.neck(image_tokens)
-    x = model.text.unimodal(*model.tokenize(['a photo of a cat']))[0][:, :-2]
+    x = unimodal(model.text, *model.tokenizer(['a photo of a cat']))[0][:, :-2]
     x = x + layer.self_attention(layer.self_attention_norm(x))
     x = x + layer.mlp(layer.mlp_norm(x))
     queries_of_words = attention_by_hand(

@@ -12,6 +12,7 @@ from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
 from small_tasks import CONFIGS, evaluate, train_small
 
+from padded import multimodal, unimodal
 from mmcoca.command_line import build_training
 from mmcoca.datasets import AnnotationError, ImageLabelDataset
 from mmcoca.models import ContrastivePooler
@@ -215,16 +216,16 @@ def test_without_queries_captions_read_the_encoders_tokens(without_queries, imag
     model = without_queries
     tokens = model.backbone(images)[-1]
     assert torch.equal(model.pool(images)[1], tokens)
-    keys, _ = model.text.multimodal.project_memory(tokens)[0]
-    assert keys.shape == (4, 12, tokens.shape[1], 16)
+    memory = model.text.multimodal.project_memory(tokens)[0]
+    assert memory.keys.shape == (4, 12, tokens.shape[1], 16)
     # Beam search with its caches scores a caption as the whole decoder does in one pass.
     for image, of_image in enumerate(model.generate_captions(images, num_beams=3, max_length=8)):
         caption = of_image[0]
         start = torch.tensor([model.tokenizer.start_id])
         token_ids = torch.cat([start, caption.token_ids])[None]
         lengths = torch.tensor([token_ids.shape[1]])
-        token_states, _ = model.text.unimodal(token_ids, lengths)
-        states = model.text.multimodal(token_states, tokens[image:image + 1], lengths)
+        token_states, _ = unimodal(model.text, token_ids, lengths)
+        states = multimodal(model.text, token_states, tokens[image:image + 1], lengths)
         expected = model.captioning_head(states[0, :-1]).log_softmax(dim=-1)
         expected = expected[range(len(caption.token_ids)), caption.token_ids]
         torch.testing.assert_close(caption.log_probabilities, expected, atol=1e-4, rtol=1e-4)

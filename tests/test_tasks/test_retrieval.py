@@ -176,7 +176,7 @@ def test_pairs_are_scored_as_one_by_one(tiny_model, images):
             model.text,
             model.captioning_head,
             regional_tokens,
-            model.tokenize(texts),
+            model.tokenizer(texts),
             pairs,
             images_per_batch,
         )

@@ -10,6 +10,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from small_tasks import CONFIGS, load_small
 
+from padded import multimodal, unimodal
 from mmcoca.models import UnderstandingHead
 
 
@@ -75,10 +76,10 @@ def test_two_images_are_read_one_by_one_and_concatenated(build, images):
     model, pairs = build(num_images=2), images.double().view(2, 2, *images.shape[1:])
     logits = model.understand(model.pool_regions(pairs), TEXTS[:2])
     for row, (pair, text) in enumerate(zip(pairs, TEXTS)):
-        token_ids, lengths = model.tokenize([text])
-        token_states, _ = model.text.unimodal(token_ids, lengths)
+        token_ids, lengths = model.tokenizer([text])
+        token_states, _ = unimodal(model.text, token_ids, lengths)
         states = [
-            model.text.multimodal(token_states, model.pool_regions(image[None]), lengths)
+            multimodal(model.text, token_states, model.pool_regions(image[None]), lengths)
             for image in pair
         ]
         pooled = [model.understanding_head.pooler(of_image)[0, 0] for of_image in states]

@@ -167,15 +167,14 @@ def compare(theirs: nn.Module, ours: nn.Module, images: Tensor,
         sample.set_field(text, 'gt_caption')
     losses = ours(images, samples, mode='loss')
     with torch.no_grad():
-        batch = ours.tokenize(texts)
-        states = ours.text.multimodal(
-            ours.text.unimodal(*batch)[0],
-            ours.pool(images)[1], batch.lengths
-        )
-        logits = ours.captioning_head(states)
+        packed = ours.pack(texts)
+        token_states, _ = ours.text.unimodal(packed)
+        states = ours.text.read_whole(token_states, ours.pool(images)[1], packed)
+        packing = packed.whole.packing
+        logits = packing.pad(ours.captioning_head(states))
     # open_clip has no logits after the last position; padding has none here.
     length = min(logits.shape[1], expected['logits'].shape[1])
-    is_text = torch.arange(length) < batch.lengths[:, None]
+    is_text = torch.arange(length) < packing.lengths[:, None]
     differences = dict(
         image_features=relative_difference(ours.encode_image(images), expected['image_features']),
         text_features=relative_difference(ours.encode_text(texts), expected['text_features']),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from mmengine.model import BaseModel
@@ -27,7 +28,19 @@ from .parts import (
     refuse_other_weights,
     warn_of_random_weights,
 )
-from .text import TextBatch
+from .text import PackedTexts, TextBatch
+
+
+class EncodedPairs(NamedTuple):
+    """What both losses are made of; that of a batch is its parts', put together or added up.
+
+    global_tokens (B,1,D), text_features (B,D), the summed captioning loss and its targets' number.
+    """
+
+    global_tokens: Tensor
+    text_features: Tensor
+    captioning_total: Tensor | None
+    num_targets: Tensor | None
 
 
 @MODELS.register_module()
@@ -104,15 +117,17 @@ class CoCa(MMPretrainProtocol, BaseModel):
         images: Tensor | None = None,
         data_samples: Sequence[DataSample] | None = None,
         mode: str = 'tensor',
+        texts: Sequence[TextBatch] | None = None,
     ) -> dict[str, Tensor] | list[DataSample]:
         """Losses ('loss'), data samples with predictions ('predict'), or embeddings ('tensor').
 
         `images` (B,3,height,width) as the data preprocessor leaves them; a sample's caption, a
-        string, is its `gt_caption` (mode 'predict' also takes a list of strings, or none).
+        string, is its `gt_caption` (mode 'predict' also takes a list of strings, or none). `texts`
+        are what mode 'loss' reads of the samples, if the loading workers have tokenised it.
         """
         if mode == 'loss':
             self.has_learned = True
-            return self.loss(images, data_samples)
+            return self.loss(images, data_samples, texts)
         if mode == 'predict':
             warn_of_random_weights(self)
             return self.predict(images, data_samples)
@@ -120,25 +135,54 @@ class CoCa(MMPretrainProtocol, BaseModel):
             return self.extract_feat(images=images, data_samples=data_samples)
         raise ValueError(f"mode '{mode}' is unknown: use 'loss', 'predict' or 'tensor'")
 
-    def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
+    @staticmethod
+    def texts_of_loss(data_samples: Sequence[DataSample]) -> list[list[str]]:
+        """The texts that the loss reads of samples, each kind a list: their captions."""
+        return [[sample.gt_caption for sample in data_samples]]
+
+    def loss(
+        self,
+        images: Tensor,
+        data_samples: Sequence[DataSample],
+        texts: Sequence[TextBatch] | None = None,
+    ) -> dict[str, Tensor]:
         """Both losses from one pass over images (B,3,height,width) and each sample's `gt_caption`.
 
         Raises ValueError if neither has a weight.
         """
-        texts = self.tokenize([sample.gt_caption for sample in data_samples])
+        if texts is None:
+            texts = [self.tokenizer(of_kind) for of_kind in self.texts_of_loss(data_samples)]
+        return self.losses(images, **self.prepare(data_samples, texts))
+
+    def prepare(self, data_samples: Sequence[DataSample], texts: Sequence[TextBatch]) -> dict:
+        """The host's part of a step: what `losses` takes besides the images, on the device."""
+        return dict(texts=self.text.lay_out(texts[0]))
+
+    def losses(self, images: Tensor, texts: PackedTexts) -> dict[str, Tensor]:
+        """Images (B,3,height,width) and a text of each -> both losses, of all processes' pairs."""
+        return self.losses_of_pairs(self.encode_pairs(images, texts), texts.marks)
+
+    def encode_pairs(self, images: Tensor, texts: PackedTexts) -> EncodedPairs:
+        """Images (B,3,height,width) and a text of each: all that is not joined over the batch."""
         global_tokens, regional_tokens = self.pool(images)
-        token_states, text_features = self.text.unimodal(*texts)
+        token_states, text_features = self.text.unimodal(texts)
+        if not is_trained(self.captioning_head):
+            return EncodedPairs(global_tokens, text_features, None, None)
+        states = self.text.predict_next(token_states, regional_tokens, texts)
+        total = self.captioning_head.total(states, texts.targets)
+        return EncodedPairs(global_tokens, text_features, *total)
+
+    def losses_of_pairs(self, pairs: EncodedPairs, caption_marks: Tensor) -> dict[str, Tensor]:
+        """All pairs of the batch and its captions' marks (B,2) -> both losses."""
         losses = {}
         if is_trained(self.contrastive_head):
             losses |= self.contrastive_head.loss(
-                self.contrastive_head.embed_image(global_tokens),
-                self.contrastive_head.embed_text(text_features),
-                *texts,
+                self.contrastive_head.embed_image(pairs.global_tokens),
+                self.contrastive_head.embed_text(pairs.text_features),
+                caption_marks,
             )
         if is_trained(self.captioning_head):
-            # The last token of the longest text has nothing to predict.
-            states = self.text.multimodal(token_states[:, :-1], regional_tokens, texts.lengths - 1)
-            losses |= self.captioning_head.loss(states, *texts)
+            losses |= self.captioning_head.loss(pairs.captioning_total, pairs.num_targets)
         if not losses:
             raise ValueError('neither loss of this model has a weight (loss_weight)')
         return losses
@@ -147,9 +191,9 @@ class CoCa(MMPretrainProtocol, BaseModel):
         """Images (B,3,height,width) -> global (B,1,D) and regional (B,Q,D) tokens."""
         return self.neck(self.backbone(images)[-1])
 
-    def tokenize(self, texts: Sequence[str]) -> TextBatch:
-        """Strings -> token ids (B,L) and lengths (B,) on the model's device."""
-        return self.tokenizer(texts).to(self.text.unimodal.cls_embedding.device)
+    def pack(self, texts: Sequence[str], **options) -> PackedTexts:
+        """Strings -> tokens on the model's device, as `DecoupledTextDecoder.lay_out`."""
+        return self.text.lay_out(self.tokenizer(texts), **options)
 
     def encode_image(self, images: Tensor) -> Tensor:
         """Images (B,3,height,width) -> embeddings (B,E), L2-normalised."""
@@ -162,7 +206,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Strings -> embeddings (B,E), L2-normalised."""
         head = self._require(self.contrastive_head, 'contrastive')
-        return head.embed_text(self.text.unimodal(*self.tokenize(texts))[1])
+        return head.embed_text(self.text.unimodal(self.pack(texts))[1])
 
     def generate(self, images: Tensor, **options) -> list[str] | list[list[str]]:
         """Captions of images (B,3,height,width), several of each with `num_return_sequences`.
@@ -196,16 +240,17 @@ class CoCa(MMPretrainProtocol, BaseModel):
         head = self._require(self.captioning_head, 'captioning')
         if len(texts) != len(images):
             raise ValueError(f'{len(texts)} texts for {len(images)} images: one for each is needed')
-        batch = self.tokenize(texts)
-        token_states, _ = self.text.unimodal(*batch)
+        packed = self.pack(texts)
+        token_states, _ = self.text.unimodal(packed)
         _, regional_tokens = self.pool(images)
-        states = self.text.multimodal(token_states[:, :-1], regional_tokens, batch.lengths - 1)
-        return head.log_probabilities(states, *batch).sum(dim=1)
+        states = self.text.predict_next(token_states, regional_tokens, packed)
+        values = head.log_probabilities(states, packed.targets)
+        return packed.before_next.packing.pad(values[:, None]).sum(dim=(1, 2))
 
     def score_pairs(self, regional_tokens: Tensor, texts: Sequence[str], pairs: Tensor) -> Tensor:
         """Regional tokens (images,Q,D), texts, pairs (pairs,2) -> log p(text | image) (pairs,)."""
         head = self._require(self.captioning_head, 'captioning')
-        return score_pairs(self.text, head, regional_tokens, self.tokenize(texts), pairs)
+        return score_pairs(self.text, head, regional_tokens, self.tokenizer(texts), pairs)
 
     @torch.no_grad()
     def predict(self,

@@ -28,6 +28,7 @@ def score_pairs(
         images_per_batch: Fewer need less memory.
     """
     scores = at_least_float32(regional_tokens.new_empty(len(pairs)))
+    pairs = pairs.cpu()  # the host decides what is scored together
     counts = pairs[:, 0].bincount(minlength=len(regional_tokens))
     # Images with as many texts stand next to each other: a batch has a row for each of its longest.
     by_count = counts.argsort()
@@ -37,15 +38,15 @@ def score_pairs(
     sizes = counts[by_count].split(images_per_batch)
     places = order.split([int(of_batch.sum()) for of_batch in sizes])
     for images, counts_of_batch, of_batch in zip(by_count.split(images_per_batch), sizes, places):
-        is_pair = torch.arange(int(counts_of_batch.max()), device=pairs.device)
+        is_pair = torch.arange(int(counts_of_batch.max()))
         is_pair = is_pair < counts_of_batch[:, None]  # (images,texts an image)
         chosen = pairs.new_zeros(is_pair.shape).masked_scatter(is_pair, pairs[of_batch, 1])
         needed, rows = chosen.flatten().unique(return_inverse=True)
-        lengths = texts.lengths[needed]
-        token_ids = texts.token_ids[needed, :int(lengths.max())]
-        states, _ = text.unimodal(token_ids, lengths)
-        lengths, token_ids = lengths[rows], token_ids[rows]
-        states = text.multimodal(states[rows, :-1], regional_tokens[images], lengths - 1)
-        of_rows = head.log_probabilities(states, token_ids, lengths).sum(dim=1)
+        needed_texts = TextBatch(texts.token_ids[needed], texts.lengths[needed])
+        packed = text.lay_out(needed_texts, order=rows.numpy())
+        token_states, _ = text.unimodal(packed)
+        states = text.predict_next(token_states, regional_tokens[images], packed)
+        values = head.log_probabilities(states, packed.targets)
+        of_rows = packed.before_next.packing.pad(values[:, None]).sum(dim=(1, 2))
         scores[of_batch] = of_rows.view(is_pair.shape)[is_pair]
     return scores

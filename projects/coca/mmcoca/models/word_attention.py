@@ -27,24 +27,24 @@ def word_attention(model: CoCa, image_tokens: Tensor, captions: Sequence[str]) -
     """
     if model.text.multimodal is None:
         raise ValueError('word attention needs num_multimodal_layers > 0, but it is 0')
-    texts = model.tokenize(captions)
+    texts = model.pack(captions)
     _, regional_tokens = model.neck(image_tokens)
-    token_states, _ = model.text.unimodal(*texts)
+    token_states, _ = model.text.unimodal(texts)
     weights_of_layers = []  # each (B,heads,L,Q)
 
     def keep_weights(attention: CrossAttention, args: tuple) -> None:
         packed_states, memory, packing = args
-        keys, _ = attention.project_memory(memory) if isinstance(memory, Tensor) else memory
-        weights_of_layers.append(attention.attention_weights(packing.pad(packed_states), keys))
+        weights_of_layers.append(attention.attention_weights(packing.pad(packed_states), memory))
 
     with ExitStack() as hooks:
         for layer in model.text.multimodal.layers:
             hooks.enter_context(layer.cross_attention.register_forward_pre_hook(keep_weights))
-        model.text.multimodal(token_states, regional_tokens, texts.lengths)
+        model.text.read_whole(token_states, regional_tokens, texts)
     over_queries = torch.stack(weights_of_layers).mean(dim=(0, 2))  # (B,L,Q)
     over_patches = model.neck.captioning_attention(image_tokens).mean(dim=1)  # (B,Q,N)
     weights = over_queries @ over_patches
-    return [row[:length - 2] for row, length in zip(weights, texts.lengths)]
+    lengths = texts.whole.packing.lengths.tolist()
+    return [row[:length - 2] for row, length in zip(weights, lengths)]
 
 
 def average_words(tokenizer: TextTokenizer, caption: str,

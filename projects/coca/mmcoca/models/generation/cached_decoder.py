@@ -12,7 +12,7 @@ from torch import Tensor
 from ..heads import CaptioningHead
 from ..layers import SelfAttentionCache, at_least_float32
 from ..text import DecoupledTextDecoder
-from .decoding_forms import choose_forms, with_forms
+from .decoding_forms import choose_forms, is_memory_left, with_forms
 
 
 class CachedDecoder:
@@ -33,10 +33,13 @@ class CachedDecoder:
         max_length: int,
         rows_per_image: int,
     ) -> None:
+        if is_memory_left(regional_tokens, rows_per_image):
+            self.memory = text.multimodal.leave_memory(regional_tokens)
+        else:
+            self.memory = text.multimodal.project_memory(regional_tokens)
         forms = choose_forms(regional_tokens, rows_per_image, max_length)
-        self.text = text = with_forms(text, forms)
+        self.text = with_forms(text, forms)
         self.head = with_forms(head, forms)
-        self.memory = text.multimodal.project_memory(regional_tokens)
         self.unimodal_caches = [SelfAttentionCache(max_length) for _ in text.unimodal.layers]
         self.multimodal_caches = [SelfAttentionCache(max_length) for _ in text.multimodal.layers]
         self.length = 0
@@ -53,7 +56,7 @@ class CachedDecoder:
         for cache in self.unimodal_caches + self.multimodal_caches:
             cache.select(rows)
         if images is not None:
-            self.memory = [tuple(x[images] for x in of_layer) for of_layer in self.memory]
+            self.memory = [of_layer.select(images) for of_layer in self.memory]
 
 
 class Hypotheses(NamedTuple):

@@ -48,21 +48,19 @@ class CaptioningHead(BaseModule):
         """Decoder states (...,D) -> logits (...,V)."""
         return F.linear(states, self.weight)
 
-    def log_probabilities(self, states: Tensor, token_ids: Tensor, lengths: Tensor) -> Tensor:
-        """As `loss`, the log-probability (B,L-1) of each token after the first; 0 for padding."""
-        targets = token_ids[:, 1:]
-        is_target = torch.arange(1, token_ids.shape[1], device=lengths.device) < lengths[:, None]
-        values = token_log_probabilities(states[is_target], self.weight, targets[is_target])
-        return values.new_zeros(targets.shape).masked_scatter(is_target, values)
-
-    def loss(self, states: Tensor, token_ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """States (B,L-1,D) of all tokens but the last, ids (B,L), lengths (B,) -> the loss.
-
-        Position t predicts token t+1, the end token included; padding is gathered away before the
-        V-wide product, so [B,L,V] never exists.
+    def log_probabilities(self, states: Tensor, targets: Tensor) -> Tensor:
+        """States (T,D) and targets (T,), -100 for none -> the log-probability of each, 0 of none.
         """
-        targets = token_ids[:, 1:]
-        is_target = torch.arange(1, token_ids.shape[1], device=lengths.device) < lengths[:, None]
-        is_target &= targets != self.ignore_index
-        loss = self.loss_module(states[is_target], self.weight, targets[is_target])
-        return dict(loss_captioning=loss)
+        return token_log_probabilities(states, self.weight, targets)
+
+    def total(self, states: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """States (T,D) and targets (T,), -100 for none -> the summed loss, the number of targets.
+
+        Only states that have a target are given, so that [B,L,V] never exists.
+        """
+        targets = targets.masked_fill(targets == self.ignore_index, -100)
+        return self.loss_module.total(states, self.weight, targets), (targets != -100).sum()
+
+    def loss(self, total: Tensor, num_targets: Tensor) -> dict[str, Tensor]:
+        """What `total` returned, or sums of it over parts of a batch -> 'loss_captioning'."""
+        return dict(loss_captioning=self.loss_module.mean(total, num_targets))

@@ -103,14 +103,15 @@ class ContrastiveHead(BaseModule):
         self,
         image_embeddings: Tensor,
         text_embeddings: Tensor,
-        token_ids: Tensor | None = None,
-        lengths: Tensor | None = None,
+        caption_marks: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Embeddings (B,E), ids (B,L), lengths (B,) -> 'loss_contrastive'; to log, 'temperature'.
+        """Embeddings (B,E), marks (B,2) of captions -> 'loss_contrastive'; to log, 'temperature'.
+
+        Captions of equal marks are equal, as `PackedTexts.marks`.
         """
         with torch.no_grad():
             # Clamped in place, so that a scale at its bound still gets a gradient.
             self.logit_scale.clamp_(0.0, self.max_logit_scale)
         scale = self.scale
-        loss = self.loss_module(image_embeddings, text_embeddings, scale, token_ids, lengths)
+        loss = self.loss_module(image_embeddings, text_embeddings, scale, caption_marks)
         return dict(loss_contrastive=loss, temperature=1 / scale.detach())

@@ -1,35 +1,37 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .attention import (
     CrossAttention,
-    KeysValues,
     MultiHeadAttention,
     SelfAttention,
     SelfAttentionCache,
 )
 from .decoder_layer import MultimodalLayer, TwoMLPMultimodalLayer, UnimodalLayer
 from .initialization import init_open_clip_layers, init_transformer_weights
+from .memory import Memory, ProjectedMemory, UnprojectedMemory
 from .mlp import MLP
-from .packing import Packing
+from .packing import Packing, on_device
 from .plain_modules import is_plain
 from .precision import at_least_float32, similarities
-from .softmax_attention import attend, attend_unprojected
+from .softmax_attention import attend
 
 __all__ = [
     'MLP',
     'CrossAttention',
-    'KeysValues',
+    'Memory',
     'MultiHeadAttention',
     'MultimodalLayer',
     'Packing',
+    'ProjectedMemory',
     'SelfAttention',
     'SelfAttentionCache',
     'TwoMLPMultimodalLayer',
     'UnimodalLayer',
+    'UnprojectedMemory',
     'at_least_float32',
     'attend',
-    'attend_unprojected',
     'init_open_clip_layers',
     'init_transformer_weights',
     'is_plain',
+    'on_device',
     'similarities',
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .memory import Memory, ProjectedMemory, UnprojectedMemory, is_faster_unprojected
 from .packing import Packing
 from .plain_modules import is_plain
-from .softmax_attention import attend, attend_unprojected, attention_logits
+from .softmax_attention import attend
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -111,21 +112,15 @@ class SelfAttention(MultiHeadAttention):
         qkv = self.qkv(x) if packing is None else packing.pad(self.qkv(x))
         query, key, value = (split_heads(t, self.num_heads) for t in qkv.chunk(3, dim=-1))
         query, key = self.query_norm(query), self.key_norm(key)
+        follows = cache is not None and cache.length > 0
         if cache is not None:
             key, value = cache.append(key, value)
         # A single token that follows the cache sees everything, so it needs no mask.
-        is_causal = mask is None and query.shape[2] > 1
+        is_causal = mask is None and not follows
         x = merge_heads(
             attend(query, key, value, is_causal, mask=mask, logit_soft_cap=self.logit_soft_cap)
         )
         return self.proj(x if packing is None else packing.pack(x))
-
-
-# A queries of a head over a memory itself take 2 A products for each of its channels, its keys and
-# values 2 C with C channels a head; the rest is what reordering costs, measured on a CPU.
-UNPROJECTED_PART = 0.75
-
-KeysValues = tuple[Tensor, Tensor]  # each (B,heads,S,C)
 
 
 class CrossAttention(MultiHeadAttention):
@@ -146,49 +141,46 @@ class CrossAttention(MultiHeadAttention):
         is_bare = self.logit_soft_cap is None and isinstance(self.key_norm, nn.Identity)
         return is_bare and is_plain(self.key_value, nn.Linear)
 
-    def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
-        """Keys and values of a memory (B,S,M), to be computed once.
-
-        Where all of their use is one call with so few queries (A) that these attend faster to the
-        memory itself, the memory.
-        """
-        if num_queries is not None and self.can_skip_projection:
-            if num_queries * self.num_heads <= UNPROJECTED_PART * self.dims:
-                return memory
+    def project_memory(self, memory: Tensor) -> ProjectedMemory:
+        """Keys and values of a memory (B,S,M), to be computed once."""
         key, value = (split_heads(t, self.num_heads) for t in self.key_value(memory).chunk(2, -1))
-        return self.key_norm(key), value
+        return ProjectedMemory(self.key_norm(key), value, self.logit_soft_cap)
+
+    def leave_memory(self, memory: Tensor) -> Memory:
+        """A memory (B,S,M) as it is, to be attended to itself where that can be done."""
+        if not self.can_skip_projection:
+            return self.project_memory(memory)
+        key_weight, value_weight = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))
+        return UnprojectedMemory(
+            memory, key_weight, value_weight, self.key_value.bias.chunk(2)[1]
+        )
+
+    def read_once(self, memory: Tensor, num_queries: int) -> Memory:
+        """A memory (B,S,M) in the form that is faster for one call with so many queries (A)."""
+        if is_faster_unprojected(num_queries, self.num_heads, self.dims, memory.device):
+            return self.leave_memory(memory)
+        return self.project_memory(memory)
 
     def forward(
         self,
         x: Tensor,
-        memory: KeysValues | Tensor,
+        memory: Memory,
         packing: Packing | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """Attend from `x` to what `project_memory` returned; with a packing, `x` is (T,D).
+        """Attend from `x` to a memory of one of the methods above; with a packing, `x` is (T,D).
 
         `x` may be (1,A,D), the same for all memories, or (R,A,D), where each of the B memories
         belongs to R/B rows next to each other. A mask (B,1,1,S) is True where a query may attend.
         """
-        batch_size = (memory if isinstance(memory, Tensor) else memory[0]).shape[0]
+        batch_size = memory.batch_size
         query = self.query(x) if packing is None else packing.pad(self.query(x))
         if query.shape[0] == 1:
             query = query.expand(batch_size, -1, -1)
         heads = split_heads(query.reshape(batch_size, -1, query.shape[-1]), self.num_heads)
-        heads = self.query_norm(heads)
-        if isinstance(memory, Tensor):
-            attended = self._attend_unprojected(heads, memory, mask)
-        else:
-            attended = attend(heads, *memory, mask=mask, logit_soft_cap=self.logit_soft_cap)
-        attended = merge_heads(attended).view_as(query)
+        attended = merge_heads(memory.attend(self.query_norm(heads), mask)).view_as(query)
         return self.proj(attended if packing is None else packing.pack(attended))
 
-    def _attend_unprojected(self, query: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
-        key_weight, value_weight = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))
-        value_bias = self.key_value.bias.chunk(2)[1]
-        return attend_unprojected(query, memory, key_weight, value_weight, value_bias, mask)
-
-    def attention_weights(self, x: Tensor, key: Tensor) -> Tensor:
-        """Weights (B,heads,A,S) of `x` (B,A,D) on keys of `project_memory`: for pictures."""
-        query = self.query_norm(split_heads(self.query(x), self.num_heads))
-        return attention_logits(query, key, self.logit_soft_cap).softmax(dim=-1)
+    def attention_weights(self, x: Tensor, memory: Memory) -> Tensor:
+        """Weights (B,heads,A,S) of `x` (B,A,D) on a memory of one of the methods above."""
+        return memory.weights(self.query_norm(split_heads(self.query(x), self.num_heads)))

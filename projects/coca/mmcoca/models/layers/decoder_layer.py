@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .attention import CrossAttention, KeysValues, SelfAttention, SelfAttentionCache
+from .attention import CrossAttention, SelfAttention, SelfAttentionCache
+from .memory import Memory
 from .mlp import MLP
 from .packing import Packing
 
@@ -60,18 +61,18 @@ class MultimodalLayer(UnimodalLayer):
         self.cross_attention_norm = nn.LayerNorm(dims)
         self.cross_attention = CrossAttention(dims, num_heads, memory_dims, **(attention_cfg or {}))
 
-    def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
-        """What cross-attention reads of tokens (B,Q,D), as CrossAttention.project_memory."""
-        return self.cross_attention.project_memory(memory, num_queries)
+    def norm_memory(self, memory: Tensor) -> Tensor:
+        """Image tokens (B,Q,D) as cross-attention takes them."""
+        return memory
 
     def forward(
         self,
         x: Tensor,
-        memory: KeysValues | Tensor,
+        memory: Memory,
         cache: SelfAttentionCache | None = None,
         packing: Packing | None = None,
     ) -> Tensor:
-        """(B,L,D) and the projected memory -> (B,L,D); with a packing, (T,D) -> (T,D)."""
+        """(B,L,D) and what is read of the image -> (B,L,D); with a packing, (T,D) -> (T,D)."""
         x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache, packing))
         image = self.cross_attention(self.cross_attention_norm(x), memory, packing)
         x = x + self.dropout(image)
@@ -98,18 +99,18 @@ class TwoMLPMultimodalLayer(MultimodalLayer):
         self.cross_mlp_norm = nn.LayerNorm(dims)
         self.cross_mlp = MLP(dims, mlp_dims, dropout)
 
-    def project_memory(self, memory: Tensor, num_queries: int | None = None) -> KeysValues | Tensor:
-        """What cross-attention reads of tokens (B,Q,D), as CrossAttention.project_memory."""
-        return super().project_memory(self.memory_norm(memory), num_queries)
+    def norm_memory(self, memory: Tensor) -> Tensor:
+        """As MultimodalLayer.norm_memory, by the LayerNorm."""
+        return self.memory_norm(memory)
 
     def forward(
         self,
         x: Tensor,
-        memory: KeysValues | Tensor,
+        memory: Memory,
         cache: SelfAttentionCache | None = None,
         packing: Packing | None = None,
     ) -> Tensor:
-        """(B,L,D) and the projected memory -> (B,L,D); with a packing, (T,D) -> (T,D)."""
+        """(B,L,D) and what is read of the image -> (B,L,D); with a packing, (T,D) -> (T,D)."""
         x = UnimodalLayer.forward(self, x, cache, packing)
         image = self.cross_attention(self.cross_attention_norm(x), memory, packing)
         x = x + self.dropout(image)

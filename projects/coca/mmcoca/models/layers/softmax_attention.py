@@ -80,15 +80,22 @@ def attend_unprojected(
         key_weight, value_weight: (heads,C,M). value_bias: (heads*C,).
         mask: (B,1,1,S), True where the queries may attend to the memory.
     """
-    batch_size, num_heads, length, channels = query.shape
-    # The logits are divided by the root of the channels that attention sees, M of them.
-    query = query * (memory.shape[-1] / channels)**0.5
-    query = torch.bmm(query.transpose(0, 1).flatten(1, 2), key_weight)  # (heads,B*A,M)
-    query = query.unflatten(1, (batch_size, length)).transpose(0, 1).flatten(1, 2)
-    memory = memory[:, None]  # the single head that all share
-    # The fused kernel would compute the logits once more in the backward pass.
-    attended = attend_explicitly(query[:, None], memory, memory, mask=mask)[:, 0]
+    batch_size, num_heads, length, _ = query.shape
+    logits = unprojected_logits(query, memory, key_weight)
+    if mask is not None:
+        logits = logits.masked_fill(~mask, float('-inf'))
+    # (B,heads*A,S) by (B,S,M), then (heads,B*A,M).
+    attended = torch.bmm(logits.softmax(dim=-1).flatten(1, 2), memory)
     attended = attended.unflatten(1, (num_heads, length)).transpose(0, 1).flatten(1, 2)
     values = torch.bmm(attended, value_weight.transpose(1, 2))  # (heads,B*A,C)
     values = values.unflatten(1, (batch_size, length)).transpose(0, 1)
-    return values + value_bias.view(num_heads, 1, channels)
+    return values + value_bias.view(num_heads, 1, -1)
+
+
+def unprojected_logits(query: Tensor, memory: Tensor, key_weight: Tensor) -> Tensor:
+    """The logits (B,heads,A,S) of `attend_unprojected`, but for what is the same for all of S."""
+    batch_size, num_heads, length, channels = query.shape
+    query = query * channels**-0.5
+    query = torch.bmm(query.transpose(0, 1).flatten(1, 2), key_weight)  # (heads,B*A,M)
+    query = query.unflatten(1, (batch_size, length)).transpose(0, 1).flatten(1, 2)
+    return torch.bmm(query, memory.transpose(1, 2)).unflatten(1, (num_heads, length))

@@ -17,7 +17,10 @@ from ..layers import at_least_float32
 def token_cross_entropy(
     states: Tensor, output_weight: Tensor, targets: Tensor, label_smoothing: float = 0.0
 ) -> Tensor:
-    """Summed cross entropy of states (T,D) with the output matrix (V,D) and targets (T,)."""
+    """Summed cross entropy of states (T,D) with the output matrix (V,D) and targets (T,).
+
+    A target of -100 counts nothing.
+    """
     logits = F.linear(states, output_weight)
     return F.cross_entropy(
         at_least_float32(logits), targets, reduction='sum', label_smoothing=label_smoothing
@@ -51,7 +54,7 @@ def token_log_probabilities(
 ) -> Tensor:
     """Log-probabilities (T,) of targets (T,) after states (T,D), with the output matrix (V,D).
 
-    The logits of `chunk_size` tokens are held at a time.
+    0 for a target of -100. The logits of `chunk_size` tokens are held at a time.
     """
     parts = []
     for chunk, target in zip(states.split(chunk_size), targets.split(chunk_size)):
@@ -82,9 +85,17 @@ class CaptioningLoss(nn.Module):
         self.chunk_size = chunk_size
 
     def forward(self, states: Tensor, output_weight: Tensor, targets: Tensor) -> Tensor:
-        """States (T,D) of the valid positions, matrix (V,D), targets (T,) -> weighted scalar."""
-        total = chunked_token_cross_entropy(
+        """States (T,D), matrix (V,D), targets (T,), -100 for none -> the weighted mean."""
+        total = self.total(states, output_weight, targets)
+        return self.mean(total, (targets != -100).sum())
+
+    def total(self, states: Tensor, output_weight: Tensor, targets: Tensor) -> Tensor:
+        """States (T,D), matrix (V,D), targets (T,), -100 for none -> the sum over the targets."""
+        return chunked_token_cross_entropy(
             states, output_weight, targets, self.label_smoothing, self.chunk_size
         )
-        num_targets = sum_of_processes(total.new_tensor(len(targets)))
-        return with_joined_value(self.loss_weight * num_processes() * total / num_targets)
+
+    def mean(self, total: Tensor, num_targets: Tensor) -> Tensor:
+        """A sum and the number of its targets -> the weighted mean over those of all processes."""
+        of_all = sum_of_processes(num_targets)
+        return with_joined_value(self.loss_weight * num_processes() * total / of_all)

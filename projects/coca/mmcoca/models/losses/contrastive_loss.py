@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -44,29 +42,6 @@ def contrastive_loss(
         return F.cross_entropy(image_to_text, targets), F.cross_entropy(text_to_image, targets)
 
 
-def marks_of_captions(token_ids: Tensor, lengths: Tensor) -> Tensor:
-    """Token ids (B,L) of texts of lengths (B,) -> two numbers (B,2), the same for equal texts alone.
-
-    Whatever the batch's padding. Two texts have the same numbers by chance once in 2**128 cases.
-    """
-    length = token_ids.shape[1]
-    is_token = torch.arange(length, device=token_ids.device) < lengths[:, None]
-    factors = mark_factors(length, token_ids.device)
-    # 1 more, so that an id of 0 counts.
-    return ((token_ids + 1) * is_token)[..., None].mul(factors).sum(dim=1)
-
-
-@lru_cache
-def mark_factors(length: int, device: torch.device) -> Tensor:
-    """Odd factors (length,2) of 64 bits, those of a longer text among them."""
-    generator = torch.Generator()
-    rows = [
-        torch.randint(-2**63, 2**63 - 1, (2, ), generator=generator.manual_seed(place))
-        for place in range(length)
-    ]
-    return (torch.stack(rows) | 1).to(device)
-
-
 @MODELS.register_module()
 class ContrastiveLoss(nn.Module):
     """The contrastive loss of Eq. 2, over the joined batch of all processes.
@@ -98,13 +73,14 @@ class ContrastiveLoss(nn.Module):
         image_features: Tensor,
         text_features: Tensor,
         logit_scale: Tensor,
-        token_ids: Tensor | None = None,
-        lengths: Tensor | None = None,
+        caption_marks: Tensor | None = None,
     ) -> Tensor:
-        """Features (B,E), ids (B,L) and lengths (B,) to know duplicates by -> the weighted loss."""
-        marks = marks_of_captions(token_ids, lengths) if self.ignore_duplicates else None
+        """Features (B,E), marks (B,2) to know duplicates by -> the weighted loss."""
         image_to_text, text_to_image = contrastive_loss(
-            image_features, text_features, logit_scale, marks
+            image_features,
+            text_features,
+            logit_scale,
+            caption_marks if self.ignore_duplicates else None,
         )
         loss = self.loss_weight * self.part_of_direction * (image_to_text + text_to_image)
         return with_joined_value(loss)

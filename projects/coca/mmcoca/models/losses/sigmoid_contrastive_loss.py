@@ -99,10 +99,9 @@ class SigmoidContrastiveLoss(nn.Module):
         image_features: Tensor,
         text_features: Tensor,
         logit_scale: Tensor,
-        token_ids: Tensor | None = None,
-        lengths: Tensor | None = None,
+        caption_marks: Tensor | None = None,
     ) -> Tensor:
-        """Features (B,E) -> the weighted loss; the texts themselves are not needed."""
+        """Features (B,E) -> the weighted loss; what texts are equal is not asked."""
         loss = sigmoid_contrastive_loss(
             image_features, text_features, logit_scale, self.logit_bias, self.chunk_size
         )

@@ -52,7 +52,7 @@ class AttentionalPooler(BaseModule):
     def forward(self, memory: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B,N,W) -> (B,Q,D); with a mask (B,N), only what is True there is read."""
         queries = self.query_norm(self.queries)[None]
-        memory = self.attention.project_memory(self.memory_norm(memory), len(self.queries))
+        memory = self.attention.read_once(self.memory_norm(memory), len(self.queries))
         if mask is not None:
             mask = mask[:, None, None]  # the same for all heads and queries
         return self.norm(self.attention(queries, memory, mask=mask))
@@ -60,8 +60,8 @@ class AttentionalPooler(BaseModule):
     def attention_weights(self, memory: Tensor) -> Tensor:
         """Weights (B,heads,Q,N) with which each query reads the memory: for pictures."""
         queries = self.query_norm(self.queries)[None]
-        keys, _ = self.attention.project_memory(self.memory_norm(memory))
-        return self.attention.attention_weights(queries, keys)
+        memory = self.attention.project_memory(self.memory_norm(memory))
+        return self.attention.attention_weights(queries, memory)
 
 
 @MODELS.register_module()

@@ -16,6 +16,7 @@ from mmcoca.labels import read_answers
 from mmcoca.registry import MODELS
 
 from ..parts import is_trained, parts_of_loss
+from ..text import PackedTexts, TextBatch
 from .answers import answer_scores, answers_of, most_frequent
 from .understanding import CoCaForUnderstanding
 
@@ -75,26 +76,41 @@ class CoCaForVQA(CoCaForUnderstanding):
             return parts_of_loss(self, 'contrastive')
         return super().untrained_parts()
 
-    def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
-        """'loss_answer' and, if it has a weight, 'loss_captioning'; the image is encoded once."""
-        regional_tokens = self.pool_regions(images)
-        logits = self.understand(regional_tokens, [sample.question for sample in data_samples])
-        scores = [answer_scores(*answers_of(sample), self.answer_labels) for sample in data_samples]
-        targets = torch.stack(scores).to(logits)
-        losses = dict(loss_answer=self.understanding_head.loss(logits, targets))
-        if is_trained(self.captioning_head):
-            texts = [
-                f'{sample.question} {most_frequent(*answers_of(sample))}' for sample in data_samples
-            ]
-            losses |= self.captioning_loss(regional_tokens, texts)
-        return losses
+    @staticmethod
+    def texts_of_loss(data_samples: Sequence[DataSample]) -> list[list[str]]:
+        """As in CoCa: the questions, and each with its most frequent answer."""
+        questions = [sample.question for sample in data_samples]
+        answers = [most_frequent(*answers_of(sample)) for sample in data_samples]
+        return [questions, [f'{pair[0]} {pair[1]}' for pair in zip(questions, answers)]]
 
-    def captioning_loss(self, regional_tokens: Tensor, texts: Sequence[str]) -> dict[str, Tensor]:
-        """CoCa's 'loss_captioning', from regional tokens (B,Q,D) and a text for each."""
-        batch = self.tokenize(texts)
-        token_states, _ = self.text.unimodal(*batch)
-        states = self.text.multimodal(token_states[:, :-1], regional_tokens, batch.lengths - 1)
-        return self.captioning_head.loss(states, *batch)
+    def prepare(self, data_samples: Sequence[DataSample], texts: Sequence[TextBatch]) -> dict:
+        """As in CoCa, with the score of each answer (B,classes)."""
+        questions, answered = texts
+        scores = [answer_scores(*answers_of(sample), self.answer_labels) for sample in data_samples]
+        device = self.text.unimodal.cls_embedding.device
+        return dict(
+            questions=self.lay_out(questions),
+            scores=torch.stack(scores).to(device, non_blocking=True),
+            answered=self.text.lay_out(answered) if is_trained(self.captioning_head) else None,
+        )
+
+    def losses(
+        self, images: Tensor, questions: PackedTexts, scores: Tensor, answered: PackedTexts | None
+    ) -> dict[str, Tensor]:
+        """'loss_answer' and, for questions with their answers, 'loss_captioning'.
+
+        The image is encoded once.
+        """
+        regional_tokens = self.pool_regions(images)
+        logits = self.classify(regional_tokens, questions)
+        losses = dict(loss_answer=self.understanding_head.loss(logits, scores.to(logits)))
+        if answered is not None:
+            token_states, _ = self.text.unimodal(answered)
+            states = self.text.predict_next(token_states, regional_tokens, answered)
+            losses |= self.captioning_head.loss(
+                *self.captioning_head.total(states, answered.targets)
+            )
+        return losses
 
     @torch.no_grad()
     def predict(self, images: Tensor, data_samples: Sequence[DataSample]) -> list[DataSample]:

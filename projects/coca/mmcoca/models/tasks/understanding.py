@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor
@@ -13,6 +14,7 @@ from mmcoca.registry import MODELS
 
 from ..coca import CoCa
 from ..parts import build_part, head_of_loss, parts_of_loss
+from ..text import PackedTexts, TextBatch
 
 
 @MODELS.register_module()
@@ -58,34 +60,54 @@ class CoCaForUnderstanding(CoCa):
 
     def understand(self, regional_tokens: Tensor, texts: Sequence[str]) -> Tensor:
         """Regional tokens (B*images,Q,D), those of a text next to each other -> logits (B,classes).
+        """
+        return self.classify(regional_tokens, self.lay_out(self.tokenizer(texts)))
+
+    def classify(self, regional_tokens: Tensor, texts: PackedTexts) -> Tensor:
+        """As `understand`, of texts that `lay_out` has packed.
 
         Raises ValueError for another number of images than the head concatenates.
         """
         num_images = self.understanding_head.num_images
-        if len(regional_tokens) != num_images * len(texts):
+        num_texts = len(texts.cls_rows)
+        if len(regional_tokens) != num_images * num_texts:
             raise ValueError(
-                f'{len(regional_tokens)} images for {len(texts)} texts: the understanding head '
+                f'{len(regional_tokens)} images for {num_texts} texts: the understanding head '
                 f'takes {num_images} a text (num_images)'
             )
-        token_ids, lengths = self.tokenize(texts)
-        token_states, _ = self.text.unimodal(token_ids, lengths)
         # The unimodal half knows no image: it reads a text once.
-        token_states = token_states.repeat_interleave(num_images, dim=0)
-        lengths = lengths.repeat_interleave(num_images)
-        states = self.text.multimodal(token_states, regional_tokens, lengths)
-        return self.understanding_head(states, lengths)
+        token_states, _ = self.text.unimodal(texts)
+        states = self.text.read_whole(token_states, regional_tokens, texts)
+        packing = texts.whole.packing
+        return self.understanding_head(packing.pad(states), packing.lengths)
 
-    def loss(self, images: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
-        """'loss_label' of each sample's `text` and `gt_label`."""
-        texts = [sample.text for sample in data_samples]
+    @staticmethod
+    def texts_of_loss(data_samples: Sequence[DataSample]) -> list[list[str]]:
+        """As in CoCa: each sample's `text`."""
+        return [[sample.text for sample in data_samples]]
+
+    def prepare(self, data_samples: Sequence[DataSample], texts: Sequence[TextBatch]) -> dict:
+        """As in CoCa, with each sample's `gt_label`."""
         labels = torch.cat([sample.gt_label for sample in data_samples])
-        logits = self.understand(self.pool_regions(images), texts)
+        return dict(texts=self.lay_out(texts[0]), labels=labels)
+
+    def losses(self, images: Tensor, texts: PackedTexts, labels: Tensor) -> dict[str, Tensor]:
+        """Images, a text of each or of several, and labels (B,) -> 'loss_label'."""
+        logits = self.classify(self.pool_regions(images), texts)
         return dict(loss_label=self.understanding_head.loss(logits, labels))
+
+    def lay_out(self, texts: TextBatch) -> PackedTexts:
+        """Texts of the host, packed for so many images as the head takes of each."""
+        num_texts = len(texts.lengths)
+        return self.text.lay_out(
+            texts, np.arange(num_texts).repeat(self.understanding_head.num_images)
+        )
 
     @torch.no_grad()
     def predict(self, images: Tensor, data_samples: Sequence[DataSample]) -> list[DataSample]:
         """Set each sample's `pred_score` (classes,) and `pred_label`."""
-        logits = self.understand(self.pool_regions(images), [s.text for s in data_samples])
+        texts = [sample.text for sample in data_samples]
+        logits = self.understand(self.pool_regions(images), texts)
         return [
             sample.set_pred_score(chances).set_pred_label(chances.argmax())
             for sample, chances in zip(data_samples, logits.softmax(dim=-1))

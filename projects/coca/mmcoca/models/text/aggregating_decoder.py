@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
-from ..layers import Packing
 from .decoder import UnimodalDecoder
+from .packed_texts import PackedTexts
 
 
 @MODELS.register_module()
@@ -38,18 +38,16 @@ class AggregatingUnimodalDecoder(UnimodalDecoder):
         self.cls_embedding = nn.Parameter(torch.empty(num_cls_tokens, dims))
         nn.init.normal_(self.cls_embedding, std=0.02)
 
-    def append_cls(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, None]:
-        """As UnimodalDecoder, with several [CLS]: embedded (B,L+cls,D), lengths with them."""
-        num_cls_tokens = len(self.cls_embedding)
-        x = F.pad(self.embed(token_ids), (0, 0, 0, num_cls_tokens))
-        rows = torch.arange(len(x), device=x.device)[:, None]
-        positions = lengths[:, None] + torch.arange(num_cls_tokens, device=x.device)
-        x = x.index_put((rows, positions), self.cls_embedding.to(x.dtype))
-        return x, lengths + num_cls_tokens, None
+    def cls_places(self, lengths: np.ndarray) -> np.ndarray:
+        """Lengths (B,) -> (B,cls), one after the other."""
+        return lengths[:, None] + np.arange(len(self.cls_embedding))
 
-    def aggregate(self, x: Tensor, packing: Packing) -> Tensor:
-        """Packed states (T,D) of texts with [CLS] -> their means (B,D)."""
+    def cls_tokens(self) -> Tensor:
+        """(cls,D)."""
+        return self.cls_embedding
+
+    def aggregate(self, x: Tensor, texts: PackedTexts) -> Tensor:
+        """Packed states (T,D) -> their means (B,D)."""
         if self.with_text_tokens:
-            return packing.pad(x).sum(dim=1) / packing.lengths[:, None]
-        from_end = torch.arange(len(self.cls_embedding), device=x.device)
-        return x[packing.ends[:, None] - from_end].mean(dim=1)
+            return texts.packing.pad(x).sum(dim=1) / texts.packing.lengths[:, None]
+        return x[texts.cls_rows].mean(dim=1)

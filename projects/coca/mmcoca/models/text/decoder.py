@@ -8,6 +8,7 @@ attention needs no mask tensor. Everything but attention is computed without the
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -16,13 +17,15 @@ from torch import Tensor, nn
 from mmcoca.registry import MODELS
 
 from ..layers import (
-    KeysValues,
+    Memory,
     MultimodalLayer,
     Packing,
     SelfAttentionCache,
     UnimodalLayer,
     init_transformer_weights,
 )
+from .packed_texts import PackedTexts, pack_texts
+from .tokenizers import TextBatch
 
 
 @MODELS.register_module()
@@ -67,44 +70,42 @@ class UnimodalDecoder(BaseModule):
         nn.init.normal_(self.position_embedding, std=0.02)
         nn.init.normal_(self.cls_embedding, std=0.02)
 
-    def embed(self, token_ids: Tensor, first_position: int = 0) -> Tensor:
-        """Token ids (B,L), the first at the given position -> (B,L,D).
+    def cls_places(self, lengths: np.ndarray) -> np.ndarray:
+        """Lengths (B,) -> the place of each [CLS] after its text (B,cls): directly after it."""
+        return lengths[:, None]
 
-        Raises ValueError for more tokens than there are positions.
+    def cls_tokens(self) -> Tensor:
+        """[CLS] as it enters the layers (cls,D): without a position (as in google-research/vila).
         """
-        end = first_position + token_ids.shape[1]
-        if end > self.max_length:
-            raise ValueError(f'{end} text tokens, but the decoder has {self.max_length} positions')
-        return self.token_embedding(token_ids) + self.position_embedding[first_position:end]
+        return self.cls_embedding[None]
 
-    def append_cls(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Ids (B,L), lengths (B,) -> embedded (B,L+1,D) with [CLS], lengths with it, the mask.
+    def mask(self, texts: PackedTexts) -> Tensor | None:
+        """(B,1,L,L), True where a token may attend; None: attention is causal."""
+        return None
 
-        [CLS] directly follows the text and has no position embedding (as in google-research/vila).
-        No mask: attention is causal.
-        """
-        x = F.pad(self.embed(token_ids), (0, 0, 0, 1))
-        is_cls = torch.arange(x.shape[1], device=x.device) == lengths[:, None]
-        return torch.where(is_cls[..., None], self.cls_embedding, x), lengths + 1, None
+    def forward(self, texts: PackedTexts) -> tuple[Tensor, Tensor]:
+        """Packed texts -> the states (T,D) of all tokens, [CLS] included, and text features (B,D).
 
-    def forward(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Token ids (B,L) and lengths (B,) -> token states (B,L,D), text feature (B,D).
-
-        The states of padding are not defined.
         The states are not normalised: the multimodal half takes the stream as it is (as in
         google-research/vila).
         """
-        x, lengths, mask = self.append_cls(token_ids, lengths)
-        packing = Packing(lengths, x.shape[1])
-        x = self.dropout(packing.pack(x))
+        x = self.token_embedding(texts.token_ids)
+        x = x + F.embedding(texts.positions, self.position_embedding)
+        cls_tokens = self.cls_tokens().to(x.dtype).repeat(len(texts.cls_rows), 1)
+        x = self.dropout(x.index_copy(0, texts.cls_rows.flatten(), cls_tokens))
+        mask = self.mask(texts)
         for layer in self.layers:
-            x = layer(x, packing=packing, mask=mask)
-        feature = self.cls_norm(self.aggregate(x, packing))
-        return packing.pad(x)[:, :token_ids.shape[1]], feature
+            x = layer(x, packing=texts.packing, mask=mask)
+        return x, self.cls_norm(self.aggregate(x, texts))
 
-    def aggregate(self, x: Tensor, packing: Packing) -> Tensor:
-        """Packed states (T,D) of texts with [CLS] -> one of each text (B,D): that of [CLS]."""
-        return x[packing.ends]
+    def aggregate(self, x: Tensor, texts: PackedTexts) -> Tensor:
+        """Packed states (T,D) -> one of each text (B,D): that of [CLS]."""
+        return x.index_select(0, texts.cls_rows[:, 0])
+
+    def embed(self, token_ids: Tensor, first_position: int) -> Tensor:
+        """Token ids (B,L), the first at the given position -> (B,L,D)."""
+        end = first_position + token_ids.shape[1]
+        return self.token_embedding(token_ids) + self.position_embedding[first_position:end]
 
     def decode(self, token_ids: Tensor, start: int, caches: list[SelfAttentionCache]) -> Tensor:
         """All token ids so far (R,L) -> states (R,new,D) of those from `start` on.
@@ -148,29 +149,39 @@ class MultimodalDecoder(BaseModule):
         self.norm = nn.LayerNorm(dims)
         self.apply(init_transformer_weights)
 
-    def project_memory(self,
-                       regional_tokens: Tensor,
-                       num_queries: int | None = None) -> list[KeysValues | Tensor]:
-        """Tokens (B,Q,D) -> what each layer reads of them, as CrossAttention.project_memory."""
-        return [layer.project_memory(regional_tokens, num_queries) for layer in self.layers]
+    def project_memory(self, regional_tokens: Tensor) -> list[Memory]:
+        """Tokens (B,Q,D) -> what each layer reads of them, made once for many calls of `decode`."""
+        return [
+            layer.cross_attention.project_memory(layer.norm_memory(regional_tokens))
+            for layer in self.layers
+        ]
 
-    def forward(self, token_states: Tensor, regional_tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Unimodal states (B,L,D), regional tokens (B,Q,D) and lengths (B,) -> states (B,L,D).
+    def leave_memory(self, regional_tokens: Tensor) -> list[Memory]:
+        """As `project_memory`, without keys and values of the tokens where that can be done."""
+        return [
+            layer.cross_attention.leave_memory(layer.norm_memory(regional_tokens))
+            for layer in self.layers
+        ]
 
-        The states from a text's length on are zeros.
-        """
-        packing = Packing(lengths, token_states.shape[1])
-        x = packing.pack(token_states)
-        queries_an_image = len(token_states) * token_states.shape[1] // len(regional_tokens)
-        memories = self.project_memory(regional_tokens, queries_an_image)
-        for layer, memory in zip(self.layers, memories):
+    def read_once(self, regional_tokens: Tensor, num_queries: int) -> list[Memory]:
+        """As `project_memory`, for one call with so many queries an image."""
+        return [
+            layer.cross_attention.read_once(layer.norm_memory(regional_tokens), num_queries)
+            for layer in self.layers
+        ]
+
+    def forward(self, x: Tensor, regional_tokens: Tensor, packing: Packing) -> Tensor:
+        """Unimodal states (T,D) and regional tokens (B,Q,D) -> states (T,D)."""
+        num_texts = len(packing.lengths)
+        num_queries = num_texts * packing.max_length // len(regional_tokens)
+        for layer, memory in zip(self.layers, self.read_once(regional_tokens, num_queries)):
             x = layer(x, memory, packing=packing)
-        return packing.pad(self.norm(x))
+        return self.norm(x)
 
     def decode(
         self,
         token_states: Tensor,
-        memories: list[KeysValues],
+        memories: list[Memory],
         caches: list[SelfAttentionCache],
     ) -> Tensor:
         """Unimodal states (R,new,D) that follow what the caches hold -> (R,new,D)."""
@@ -189,6 +200,8 @@ class DecoupledTextDecoder(BaseModule):
         num_multimodal_layers: 0 leaves the upper half out (a dual encoder).
         attention_cfg: Options of the attention layers, `qk_norm` and `logit_soft_cap`.
         unimodal, multimodal: Further options of a half, another `type` included.
+        token_multiple: A batch's number of tokens is filled up to a multiple of it, and its longest
+            text to one of 8, so that few sizes occur: for torch.compile. 1: nothing is filled up.
 
     Attributes:
         contrastive_parts, captioning_parts: Names of what serves one of the losses alone.
@@ -208,9 +221,11 @@ class DecoupledTextDecoder(BaseModule):
         attention_cfg: dict | None = None,
         unimodal: dict | None = None,
         multimodal: dict | None = None,
+        token_multiple: int = 1,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        self.token_multiple = token_multiple
         self.vocab_size = vocab_size
         self.dims = dims
         self.num_heads = num_heads
@@ -243,3 +258,38 @@ class DecoupledTextDecoder(BaseModule):
         own = getattr(self.unimodal, 'contrastive_parts', ())
         self.contrastive_parts = tuple(f'unimodal.{name}' for name in own)
         self.captioning_parts = ('multimodal', ) if num_multimodal_layers else ()
+
+    def lay_out(self, texts: TextBatch, order: np.ndarray | None = None) -> PackedTexts:
+        """Texts of the host, packed, on the model's device.
+
+        Args:
+            order: As in `pack_texts`.
+
+        Raises ValueError for more tokens than there are positions.
+        """
+        token_ids, lengths = (x.numpy() for x in texts)
+        if lengths.max() > self.max_length:
+            raise ValueError(
+                f'{lengths.max()} text tokens, but the decoder has {self.max_length} positions'
+            )
+        return pack_texts(
+            token_ids,
+            lengths,
+            self.unimodal.cls_places(lengths),
+            getattr(self.unimodal, 'pad_id', 0),
+            self.unimodal.cls_embedding.device,
+            order,
+            self.token_multiple,
+        )
+
+    def predict_next(
+        self, states: Tensor, regional_tokens: Tensor, texts: PackedTexts
+    ) -> Tensor:
+        """Unimodal states (T,D) of all tokens, regional tokens (B,Q,D) -> states `before_next`."""
+        rows, packing = texts.before_next
+        return self.multimodal(states.index_select(0, rows), regional_tokens, packing)
+
+    def read_whole(self, states: Tensor, regional_tokens: Tensor, texts: PackedTexts) -> Tensor:
+        """Unimodal states (T,D) of all tokens, regional tokens (B,Q,D) -> states of `whole`."""
+        rows, packing = texts.whole
+        return self.multimodal(states.index_select(0, rows), regional_tokens, packing)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from mmcoca.registry import MODELS
 
 from ..layers import SelfAttentionCache, TwoMLPMultimodalLayer, init_open_clip_layers
 from .decoder import MultimodalDecoder, UnimodalDecoder
+from .packed_texts import PackedTexts
 
 
 @MODELS.register_module()
@@ -47,19 +49,21 @@ class FixedLengthUnimodalDecoder(UnimodalDecoder):
         nn.init.normal_(self.cls_embedding, std=0.01)
         init_open_clip_layers(self.layers)
 
-    def append_cls(self, token_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids (B,L), lengths (B,) -> embedded (B,A,D) with [CLS], lengths with it, mask (B,1,A,A).
+    def cls_places(self, lengths: np.ndarray) -> np.ndarray:
+        """Lengths (B,) -> (B,1), in the legacy form after a position of padding, if there is one.
         """
-        is_padding = torch.arange(token_ids.shape[1], device=lengths.device) >= lengths[:, None]
-        token_ids = token_ids.masked_fill(is_padding, self.pad_id)
-        token_ids = F.pad(token_ids, (0, 1), value=self.pad_id)[:, :self.max_length]
-        x = F.pad(self.embed(token_ids), (0, 0, 0, 1))
-        cls_position = (lengths + self.is_legacy).clamp(max=self.max_length)
-        is_cls = torch.arange(x.shape[1], device=x.device) == cls_position[:, None]
-        x = torch.where(is_cls[..., None], self.cls_embedding + self.position_embedding[-1], x)
-        # For the mask [CLS] is a token of an id that no padding has.
-        token_ids = F.pad(token_ids, (0, 1)).masked_fill(is_cls, -1)
-        return x, cls_position + 1, self.attention_mask(token_ids)
+        return np.minimum(lengths + self.is_legacy, self.max_length)[:, None]
+
+    def cls_tokens(self) -> Tensor:
+        """[CLS] (1,D) with the embedding of the last position."""
+        return (self.cls_embedding + self.position_embedding[-1])[None]
+
+    def mask(self, texts: PackedTexts) -> Tensor:
+        """(B,1,L,L), as `attention_mask`."""
+        # [CLS] is a token of an id that no padding has.
+        token_ids = texts.token_ids.index_fill(0, texts.cls_rows.flatten(), -1)
+        padded = texts.packing.pad(token_ids[:, None], self.pad_id)
+        return self.attention_mask(padded[..., 0])
 
     def attention_mask(self, token_ids: Tensor) -> Tensor:
         """Ids (B,A) -> (B,1,A,A), True where the token of a row may attend to that of a column.

@@ -26,14 +26,13 @@ os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
 
 
 class TextBatch(NamedTuple):
-    """Token ids (B,L), start and end included, padded to the longest text; lengths (B,)."""
+    """Token ids (B,L), start and end included, padded to the longest text; lengths (B,).
+
+    On the host, where the decoder lays them out.
+    """
 
     token_ids: Tensor
     lengths: Tensor
-
-    def to(self, device: torch.device) -> TextBatch:
-        """The same on another device."""
-        return TextBatch(self.token_ids.to(device), self.lengths.to(device))
 
 
 HALF_CHARACTER = regex.compile(r'[\ud800-\udfff]')

@@ -10,9 +10,9 @@ import sys
 
 import pytest
 import torch
+from padded import multimodal, unimodal
 from safetensors.torch import save_file
 
-from padded import multimodal, unimodal
 from mmcoca.apis import (
     CaptionFileError,
     EmbeddingIndex,

@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 import torch
-
 from padded import multimodal, unimodal
+
 from mmcoca.models import CaptioningHead, DecoupledTextDecoder
 from mmcoca.models.generation.beam_search import beam_search
 from mmcoca.models.generation.cached_decoder import CachedDecoder

@@ -71,7 +71,7 @@ def on_one_rank(rank, processes, store, cfg, images, expected):
 @pytest.fixture
 def cfg(tiny_config):
     """The tiny model's config."""
-    return tiny_config.copy()
+    return copy.deepcopy(tiny_config)
 
 
 @pytest.mark.parametrize('processes', [1, 2, 3])

@@ -4,8 +4,8 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-
 from padded import captioning_loss
+
 from mmcoca.models import (
     CaptioningHead,
     CaptioningLoss,

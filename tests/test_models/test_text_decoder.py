@@ -1,12 +1,11 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 import pytest
 import torch
+from padded import multimodal, unimodal
 from torch import nn
 
 from mmcoca.models import DecoupledTextDecoder
 from mmcoca.models.layers import SelfAttentionCache
-
-from padded import multimodal, unimodal
 
 VOCABULARY, DIMS = 50, 32
 
@@ -86,9 +85,7 @@ def aggregating_decoder(**options):
 def test_aggregate_of_several_outputs(num_cls_tokens, with_text_tokens, sentences):
     """Brute force: each sentence alone, with all its [CLS] tokens after it."""
     torch.manual_seed(0)
-    decoder = aggregating_decoder(
-        num_cls_tokens=num_cls_tokens, with_text_tokens=with_text_tokens
-    )
+    decoder = aggregating_decoder(num_cls_tokens=num_cls_tokens, with_text_tokens=with_text_tokens)
     lower = decoder.unimodal
     states, features = unimodal(decoder, *padded(sentences))
     for row, sentence in enumerate(sentences):

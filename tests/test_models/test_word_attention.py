@@ -4,8 +4,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
-
 from padded import unimodal
+
 from mmcoca.models import CLIPTokenizer
 from mmcoca.models.word_attention import average_words, word_attention, word_maps
 
@@ -42,7 +42,9 @@ def word_attention_by_hand(model, image, caption):
     pooler = model.neck.captioning_pooler
     patches_of_queries = attention_by_hand(pooler.attention, pooler.queries, image_tokens)
     queries = pooler(image_tokens[None])
-    x = unimodal(model.text, *model.tokenizer([caption]))[0][:, :-2]  # neither the end nor the position predicting it
+    x = unimodal(model.text,
+                 *model.tokenizer([caption]))[0][:, :-2
+                                                 ]  # neither the end nor the position predicting it
     queries_of_words = 0
     for layer in model.text.multimodal.layers:
         attention = layer.cross_attention

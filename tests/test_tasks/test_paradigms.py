@@ -10,9 +10,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
+from padded import multimodal, unimodal
 from small_tasks import CONFIGS, evaluate, train_small
 
-from padded import multimodal, unimodal
 from mmcoca.command_line import build_training
 from mmcoca.datasets import AnnotationError, ImageLabelDataset
 from mmcoca.models import ContrastivePooler

@@ -8,9 +8,9 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from padded import multimodal, unimodal
 from small_tasks import CONFIGS, load_small
 
-from padded import multimodal, unimodal
 from mmcoca.models import UnderstandingHead
 
 

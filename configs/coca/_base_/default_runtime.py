@@ -2,6 +2,7 @@
 default_scope = 'mmpretrain'
 
 default_hooks = dict(
+    runtime_info=dict(type='mmcoca.RuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     throughput=dict(type='mmcoca.ThroughputHook'),
     logger=dict(type='LoggerHook', interval=50),

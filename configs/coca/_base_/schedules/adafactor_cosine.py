@@ -2,7 +2,7 @@
 # norm 1.0, weight decay 0.1, a cosine to 0; the warm-up of 1,000 steps is printed for recognition
 # alone. Tasks set the learning rate and train_cfg.max_iters.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='mmcoca.OptimWrapper',
     clip_grad=dict(max_norm=1.0),
     optimizer=dict(type='mmcoca.Adafactor', momentum=0.9, beta2_cap=0.999, weight_decay=0.1),
 )

@@ -4,7 +4,7 @@ max_iters = 500_000
 warmup_iters = max_iters // 50
 
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='mmcoca.OptimWrapper',
     optimizer=dict(
         type='mmcoca.Adafactor', lr=8e-4, momentum=0.9, beta2_cap=0.999, weight_decay=0.01
     ),

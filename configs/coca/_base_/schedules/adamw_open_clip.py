@@ -5,7 +5,7 @@ max_iters = 144_000
 warmup_iters = 10_000
 
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='mmcoca.OptimWrapper',
     optimizer=dict(
         type='AdamW', lr=5e-4, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.2, fused=True
     ),

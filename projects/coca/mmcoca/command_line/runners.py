@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from functools import partial
 
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
+from mmengine.logging import print_log
+from mmengine.registry import FUNCTIONS, RUNNERS
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import has_batch_norm
 from torch.utils.data import DataLoader
 
+from mmcoca.datasets import CollateWithTexts
 from mmcoca.errors import UserError
+from mmcoca.models import ImageTextDataPreprocessor
+from mmcoca.models.parts import is_trained
 from mmcoca.weights import check_pretrained_parts
 
 from .errors import config_errors, data_errors
@@ -64,6 +70,7 @@ def build_training(cfg: Config) -> Runner:
         raise UserError(f'{cfg.filename} trains nothing: it is for tools/test.py')
     runner = build_runner(cfg)
     with config_errors(cfg):
+        tokenize_in_workers(runner)
         loader = runner.train_loop.dataloader
         if isinstance(runner, Runner):  # a FlexibleRunner leaves these to its strategy
             check_pretrained_parts(runner.model)
@@ -73,6 +80,7 @@ def build_training(cfg: Config) -> Runner:
             f'{cfg.filename}: {len(loader.dataset)} training pairs do not fill one batch of '
             f'{loader.batch_size}: lower train_dataloader.batch_size'
         )
+    warn_of_accumulation(runner)
     size = loader.batch_size  # None with a batch sampler, which alone knows its sizes
     one_left = size and not loader.drop_last and len(loader.sampler) % size == 1
     if (size == 1 or one_left) and has_batch_norm(runner.model):
@@ -82,6 +90,36 @@ def build_training(cfg: Config) -> Runner:
             'train_dataloader.drop_last=True'
         )
     return runner
+
+
+def warn_of_accumulation(runner: Runner) -> None:
+    """Say where accumulated gradients are not those of the large batch."""
+    model = getattr(runner.model, 'module', runner.model)
+    counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+    if counts > 1 and is_trained(getattr(model, 'contrastive_head', None)):
+        print_log(
+            f'optim_wrapper.accumulative_counts={counts}: each batch is contrasted alone, which is '
+            'not the loss of all of them; that is model.micro_batch_size, with a batch size so '
+            'many times as large',
+            'current',
+            logging.WARNING,
+        )
+
+
+def tokenize_in_workers(runner: Runner) -> None:
+    """Have the workers that load training data tokenise the texts, where the model takes such."""
+    model = getattr(runner.model, 'module', runner.model)
+    loader = runner._train_dataloader
+    if not isinstance(getattr(model, 'data_preprocessor', None), ImageTextDataPreprocessor):
+        return
+    if hasattr(model, 'texts_of_loss') and isinstance(loader, Mapping):
+        options = dict(loader.get('collate_fn') or dict(type='pseudo_collate'))
+        kind = options.pop('type')
+        collate = FUNCTIONS.get(kind) if isinstance(kind, str) else kind
+        collate = CollateWithTexts(
+            partial(collate, **options), model.texts_of_loss, model.tokenizer
+        )
+        runner._train_dataloader = dict(loader, collate_fn=collate)
 
 
 def build_testing(cfg: Config) -> Runner:

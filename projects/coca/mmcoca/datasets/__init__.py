@@ -4,6 +4,7 @@ from .image_label_dataset import ImageLabelDataset
 from .image_text_dataset import ImageTextDataset
 from .msr_vtt import MSRVTT
 from .snli_ve import SNLIVE
+from .texts_of_batch import CollateWithTexts
 from .transforms import (
     CropToContent,
     ForEachFrame,
@@ -22,6 +23,7 @@ from .video_dataset import VideoDataset
 
 __all__ = [
     'AnnotationError',
+    'CollateWithTexts',
     'CropToContent',
     'ForEachFrame',
     'ImageLabelDataset',

@@ -3,10 +3,13 @@ from .adafactor import Adafactor
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .checkpoint_hook import CheckpointHook
 from .class_names_hook import ClassNamesHook
+from .compile_hook import CompileHook
 from .config_schedule_hook import ConfigScheduleHook
 from .cpu_data_parallel import CPUDataParallel
 from .finite_loss_hook import FiniteLossHook
 from .muon import Muon, MuonConstructor
+from .optim_wrapper import OptimWrapper
+from .runtime_info_hook import RuntimeInfoHook
 from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
 
@@ -16,10 +19,13 @@ __all__ = [
     'CPUDataParallel',
     'CheckpointHook',
     'ClassNamesHook',
+    'CompileHook',
     'ConfigScheduleHook',
     'FiniteLossHook',
     'Muon',
     'MuonConstructor',
+    'OptimWrapper',
+    'RuntimeInfoHook',
     'ThroughputHook',
     'UnreadableImagesHook',
 ]

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 import torch
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
 from torch import nn
 
 from mmcoca.registry import OPTIM_WRAPPERS
+
+from .optim_wrapper import OptimWrapper
 
 
 def computes_in_bfloat16(device_type: str) -> bool:

@@ -10,6 +10,7 @@ import torch
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmcoca.registry import MODELS, TOKENIZER
 from mmcoca.samples import texts_of
@@ -42,6 +43,18 @@ class EncodedPairs(NamedTuple):
     captioning_total: Tensor | None
     num_targets: Tensor | None
 
+    @classmethod
+    def joined(cls, parts: Sequence[EncodedPairs]) -> EncodedPairs:
+        """Those of the parts of a batch as one."""
+        global_tokens, text_features, totals, numbers = zip(*parts)
+        has_captions = totals[0] is not None
+        return cls(
+            torch.cat(global_tokens),
+            torch.cat(text_features),
+            sum(totals) if has_captions else None,
+            sum(numbers) if has_captions else None,
+        )
+
 
 @MODELS.register_module()
 class CoCa(MMPretrainProtocol, BaseModel):
@@ -59,6 +72,11 @@ class CoCa(MMPretrainProtocol, BaseModel):
         captioning_head: Left out: a dual encoder.
         generation: Options of `generate` with which mode 'predict' captions images; None: mode
             'predict' writes no captions.
+        micro_batch_size: Pairs whose activations are held at a time: each such part of a batch is
+            encoded without its activations, the losses are those of the whole batch, and the
+            backward pass encodes each part again, with the same random numbers (gradient cache,
+            arXiv 2101.06983). The contrastive loss of a large batch then needs the memory of a
+            small one, for the time of one more forward pass. None: all at once.
         frozen: Modules and parameters that do not learn, by name, such as 'backbone' or
             'text.unimodal.position_embedding'. What serves only a head that is left out, or whose
             loss has the weight 0, does not learn either; that loss is not computed.
@@ -75,6 +93,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         contrastive_head: dict | None = None,
         captioning_head: dict | None = None,
         generation: dict | None = None,
+        micro_batch_size: int | None = None,
         frozen: Sequence[str] = (),
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -87,6 +106,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         self.contrastive_head = build_part('contrastive_head', MODELS, contrastive_head)
         self.captioning_head = build_part('captioning_head', MODELS, captioning_head)
         self.generation = GenerationOptions(**generation) if generation is not None else None
+        self.micro_batch_size = micro_batch_size
         check_parts(self)
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:
             self.captioning_head.weight = self.text.unimodal.token_embedding.weight
@@ -156,11 +176,23 @@ class CoCa(MMPretrainProtocol, BaseModel):
 
     def prepare(self, data_samples: Sequence[DataSample], texts: Sequence[TextBatch]) -> dict:
         """The host's part of a step: what `losses` takes besides the images, on the device."""
-        return dict(texts=self.text.lay_out(texts[0]))
+        batch, = texts
+        parts = zip(*(x.split(self.micro_batch_size or len(x)) for x in batch))
+        return dict(texts=[self.text.lay_out(TextBatch(*part)) for part in parts])
 
-    def losses(self, images: Tensor, texts: PackedTexts) -> dict[str, Tensor]:
-        """Images (B,3,height,width) and a text of each -> both losses, of all processes' pairs."""
-        return self.losses_of_pairs(self.encode_pairs(images, texts), texts.marks)
+    def losses(self, images: Tensor, texts: Sequence[PackedTexts]) -> dict[str, Tensor]:
+        """Images (B,3,height,width), the texts of each part of them -> both losses.
+
+        They are those of all processes' pairs.
+        """
+        if len(texts) == 1:
+            return self.losses_of_pairs(self.encode_pairs(images, texts[0]), texts[0].marks)
+        parts = [
+            checkpoint(self.encode_pairs, *part, use_reentrant=False)
+            for part in zip(images.split(self.micro_batch_size), texts)
+        ]
+        marks = torch.cat([part.marks for part in texts])
+        return self.losses_of_pairs(EncodedPairs.joined(parts), marks)
 
     def encode_pairs(self, images: Tensor, texts: PackedTexts) -> EncodedPairs:
         """Images (B,3,height,width) and a text of each: all that is not joined over the batch."""

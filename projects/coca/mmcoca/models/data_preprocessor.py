@@ -11,7 +11,7 @@ from mmcoca.registry import MODELS
 
 
 class Batch(dict):
-    """'images' and 'data_samples'; asked for 'inputs', as by FeatureExtractor, the images."""
+    """'images', 'data_samples' and, if they were loaded, 'texts'; asked for 'inputs', as by FeatureExtractor, the images."""
 
     def __missing__(self, key: str) -> Tensor:
         if key == 'inputs':
@@ -23,7 +23,7 @@ class Batch(dict):
 class ImageTextDataPreprocessor(MultiModalDataPreprocessor):
     """MultiModalDataPreprocessor whose batches serve mmpretrain's FeatureExtractor too.
 
-    Images become of the model's floating type: float16 after `model.half()`.
+    The 'texts' that loading workers have tokenised stay on the host, as they are. Images become of the model's floating type: float16 after `model.half()`.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -33,7 +33,9 @@ class ImageTextDataPreprocessor(MultiModalDataPreprocessor):
 
     def forward(self, data: dict, training: bool = False) -> Batch:
         """As MultiModalDataPreprocessor."""
-        batch = Batch(super().forward(data, training))
+        batch = Batch(super().forward({k: v for k, v in data.items() if k != 'texts'}, training))
+        if 'texts' in data:
+            batch['texts'] = data['texts']
         if batch['images'] is not None:
             batch['images'] = batch['images'].to(self.floating.dtype)
         return batch

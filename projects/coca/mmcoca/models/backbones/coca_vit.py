@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import torch
+from mmcv.cnn.bricks import DropPath
 from mmengine.model import PretrainedInit
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import build_2d_sincos_position_embedding
@@ -102,6 +103,9 @@ class CoCaViT(VisionTransformer):
             layer.attn.scaled_dot_product_attention = PatchAttention(
                 self.embed_dims, layer.attn.num_heads, **(attention_cfg or {})
             )
+        for module in self.modules():
+            if isinstance(module, DropPath):
+                module.drop_prob = float(module.drop_prob)  # NumPy's own, which no graph takes
         # VisionTransformer has frozen its own parts, before some were replaced.
         for module in self.frozen_modules():
             module.requires_grad_(False)

@@ -48,8 +48,8 @@ def is_memory_left(regional_tokens: Tensor, rows_per_image: int) -> bool:
     So it is for one caption an image, measured on CPUs in 32 and 64 bits.
     """
     is_plain_cpu = (
-        regional_tokens.device.type == 'cpu' and not torch.is_autocast_enabled('cpu') and
-        regional_tokens.dtype in (torch.float32, torch.float64)
+        regional_tokens.device.type == 'cpu' and not torch.is_autocast_enabled('cpu')
+        and regional_tokens.dtype in (torch.float32, torch.float64)
     )
     return is_plain_cpu and rows_per_image == 1
 

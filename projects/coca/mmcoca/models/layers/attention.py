@@ -151,9 +151,7 @@ class CrossAttention(MultiHeadAttention):
         if not self.can_skip_projection:
             return self.project_memory(memory)
         key_weight, value_weight = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))
-        return UnprojectedMemory(
-            memory, key_weight, value_weight, self.key_value.bias.chunk(2)[1]
-        )
+        return UnprojectedMemory(memory, key_weight, value_weight, self.key_value.bias.chunk(2)[1])
 
     def read_once(self, memory: Tensor, num_queries: int) -> Memory:
         """A memory (B,S,M) in the form that is faster for one call with so many queries (A)."""

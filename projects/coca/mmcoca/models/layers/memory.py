@@ -28,9 +28,7 @@ class ProjectedMemory(NamedTuple):
 
     def attend(self, query: Tensor, mask: Tensor | None = None) -> Tensor:
         """Queries (B,heads,A,C) -> (B,heads,A,C). Mask (B,1,1,S): True where they may attend."""
-        return attend(
-            query, self.keys, self.values, mask=mask, logit_soft_cap=self.logit_soft_cap
-        )
+        return attend(query, self.keys, self.values, mask=mask, logit_soft_cap=self.logit_soft_cap)
 
     def weights(self, query: Tensor) -> Tensor:
         """Queries (B,heads,A,C) -> their attention (B,heads,A,S): for pictures."""

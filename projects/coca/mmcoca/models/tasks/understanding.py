@@ -34,6 +34,11 @@ class CoCaForUnderstanding(CoCa):
 
     def __init__(self, *args, understanding_head: dict, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        if self.micro_batch_size is not None:
+            raise ValueError(
+                'micro_batch_size is for the contrastive loss: gradients of this task are added up '
+                'over batches by optim_wrapper.accumulative_counts'
+            )
         self.understanding_head = build_part(
             'understanding_head',
             MODELS,
@@ -100,7 +105,8 @@ class CoCaForUnderstanding(CoCa):
         """Texts of the host, packed for so many images as the head takes of each."""
         num_texts = len(texts.lengths)
         return self.text.lay_out(
-            texts, np.arange(num_texts).repeat(self.understanding_head.num_images)
+            texts,
+            np.arange(num_texts).repeat(self.understanding_head.num_images)
         )
 
     @torch.no_grad()

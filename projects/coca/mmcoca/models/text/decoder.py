@@ -282,9 +282,7 @@ class DecoupledTextDecoder(BaseModule):
             self.token_multiple,
         )
 
-    def predict_next(
-        self, states: Tensor, regional_tokens: Tensor, texts: PackedTexts
-    ) -> Tensor:
+    def predict_next(self, states: Tensor, regional_tokens: Tensor, texts: PackedTexts) -> Tensor:
         """Unimodal states (T,D) of all tokens, regional tokens (B,Q,D) -> states `before_next`."""
         rows, packing = texts.before_next
         return self.multimodal(states.index_select(0, rows), regional_tokens, packing)

@@ -88,7 +88,11 @@ def test_by_a_line_of_the_config(runner_config, train):
 
 
 def test_a_model_without_such_losses_is_an_error(runner_config, train):
-    runner_config.model = dict(type='mmpretrain.ImageClassifier', backbone=dict(type='ResNet', depth=18))
+    runner_config.model = dict(
+        type='mmpretrain.ImageClassifier', backbone=dict(type='ResNet', depth=18)
+    )
     runner_config.default_hooks.compile = dict(type='mmcoca.CompileHook')
-    with pytest.raises(ValueError, match='CompileHook is for models like CoCa, not ImageClassifier'):
+    with pytest.raises(
+        ValueError, match='CompileHook is for models like CoCa, not ImageClassifier'
+    ):
         train(runner_config, 'classifier')

@@ -22,8 +22,8 @@ class NoValueAsked(TorchDispatchMode):
         name = operator.overloadpacket.__name__
         has_mask = name.startswith(('index', '_unsafe_index')) and any(
             tensor is not None and tensor.dtype == torch.bool
-            for arg in args if isinstance(arg, (list, tuple)) for tensor in arg
-            if isinstance(tensor, torch.Tensor)
+            for arg in args if isinstance(arg, (list, tuple))
+            for tensor in arg if isinstance(tensor, torch.Tensor)
         )
         if name in ASKING or name.startswith(('_unique', 'unique')) or has_mask:
             raise AssertionError(f'{name} waits for the device')
@@ -122,10 +122,13 @@ def test_the_log_has_what_each_step_computed(runner_config, train):
         runner_config.default_hooks.runtime_info = dict(type=f'{package}.RuntimeInfoHook')
         runner_config.optim_wrapper.type = f'{package}.OptimWrapper'
         scalars = train(runner_config, package).message_hub.log_scalars
-        histories.append({
-            key: value.data[0].tolist()
-            for key, value in scalars.items() if 'time' not in key and 'per_second' not in key
-        })
+        histories.append(
+            {
+                key: value.data[0].tolist()
+                for key, value in scalars.items()
+                if 'time' not in key and 'per_second' not in key
+            }
+        )
     ours, theirs = histories
     assert len(ours['train/loss']) == 4 and 'train/grad_norm' in ours
     assert ours.keys() == theirs.keys()

@@ -19,20 +19,28 @@ DIFFERENT = [
 # Across processes, within one, and of other padding in each.
 EQUAL = ['cat', 'dog', 'cat', 'a much longer text about nothing at all', 'dog', 'cat']
 SIGMOID = dict(_delete_=True, type='mmcoca.SigmoidContrastiveLoss', init_logit_bias=-1.0)
+
+
+def head(**options):
+    """Changes of the model: its contrastive head's."""
+    return dict(contrastive_head=options)
+
+
 CASES = {
-    'softmax': (dict(loss=dict(ignore_duplicates=False)), DIFFERENT),
-    'softmax, equal captions': (dict(loss=dict(ignore_duplicates=True)), EQUAL),
-    'softmax, equal captions as negatives': (dict(loss=dict(ignore_duplicates=False)), EQUAL),
-    'softmax without batch norm': (dict(norm_cfg=None), DIFFERENT),
-    'sigmoid': (dict(loss=SIGMOID), DIFFERENT),
-    'sigmoid in chunks': (dict(loss=dict(SIGMOID, chunk_size=4)), EQUAL),
+    'softmax': (head(loss=dict(ignore_duplicates=False)), DIFFERENT),
+    'softmax, equal captions': (head(loss=dict(ignore_duplicates=True)), EQUAL),
+    'softmax, equal captions as negatives': (head(loss=dict(ignore_duplicates=False)), EQUAL),
+    'softmax without batch norm': (head(norm_cfg=None), DIFFERENT),
+    'sigmoid': (head(loss=SIGMOID), DIFFERENT),
+    'sigmoid in chunks': (head(loss=dict(SIGMOID, chunk_size=4)), EQUAL),
+    'micro-batches': (dict(head(loss=dict(ignore_duplicates=True)), micro_batch_size=2), EQUAL),
 }
 
 
-def build(cfg, head):
-    """The tiny model in float64, with small layers and another contrastive head."""
+def build(cfg, changes):
+    """The tiny model in float64, with a layer of each kind and such changes."""
     cfg = copy.deepcopy(cfg)
-    cfg.merge_from_dict(dict(model=dict(contrastive_head=copy.deepcopy(head))))
+    cfg.merge_from_dict(dict(model=copy.deepcopy(changes)))
     torch.manual_seed(0)
     return MODELS.build(cfg.model).double()
 
@@ -51,8 +59,8 @@ def on_one_rank(rank, processes, store, cfg, images, expected):
     dist.init_process_group('gloo', f'file://{store}', rank=rank, world_size=processes)
     size = len(images) // processes
     own = slice(rank * size, (rank + 1) * size)
-    for name, (head, captions) in CASES.items():
-        model = DistributedDataParallel(build(cfg, head))
+    for name, (changes, captions) in CASES.items():
+        model = DistributedDataParallel(build(cfg, changes))
         total = step(model, images[own], captions[own])
         joined, gradients, buffers = expected[name]
         # The value is the joined batch's in each process.
@@ -71,7 +79,10 @@ def on_one_rank(rank, processes, store, cfg, images, expected):
 @pytest.fixture
 def cfg(tiny_config):
     """The tiny model's config."""
-    return copy.deepcopy(tiny_config)
+    cfg = copy.deepcopy(tiny_config)
+    cfg.model.text.update(num_unimodal_layers=1, num_multimodal_layers=1)
+    cfg.model.backbone.arch.num_layers = 1
+    return cfg
 
 
 @pytest.mark.parametrize('processes', [1, 2, 3])
@@ -79,8 +90,8 @@ def test_losses_and_gradients(cfg, processes, tmp_path):
     torch.manual_seed(1)
     images = torch.randn(6, 3, 32, 32, dtype=torch.float64)
     expected = {}
-    for name, (head, captions) in CASES.items():
-        model = build(cfg, head)
+    for name, (changes, captions) in CASES.items():
+        model = build(cfg, dict(changes, micro_batch_size=None))
         total = step(model, images, captions)
         gradients = {key: parameter.grad for key, parameter in model.named_parameters()}
         expected[name] = total, gradients, dict(model.named_buffers())

@@ -8,7 +8,9 @@ import torch
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
-CAPTIONS = ['cat', 'dog', 'cat', 'a much longer text about nothing at all', 'red circle', 'key', 'sun']
+CAPTIONS = [
+    'cat', 'dog', 'cat', 'a much longer text about nothing at all', 'red circle', 'key', 'sun'
+]
 SAMPLES = [DataSample(gt_caption=caption) for caption in CAPTIONS]
 DROPPED = dict(
     backbone=dict(patch_dropout=0.3, drop_path_rate=0.3, drop_rate=0.1), text=dict(dropout=0.2)

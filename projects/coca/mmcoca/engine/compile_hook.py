@@ -37,6 +37,9 @@ class CompileHook(Hook):
         is_one_graph = get_world_size() == 1
         # With micro-batches the losses are put together of parts, each a graph.
         name = 'encode_pairs' if model.micro_batch_size else 'losses'
-        compiled = torch.compile(getattr(model, name), **dict(fullgraph=is_one_graph) | self.options)
+        compiled = torch.compile(
+            getattr(model, name),
+            **dict(fullgraph=is_one_graph) | self.options
+        )
         setattr(model, name, compiled)
         runner.logger.info('The first steps compile the model, which takes minutes')

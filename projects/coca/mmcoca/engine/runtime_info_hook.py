@@ -44,9 +44,9 @@ class RuntimeInfoHook(mmengine.hooks.RuntimeInfoHook):
         """Whether the log or a checkpoint follows this iteration."""
         loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
         return (
-            any(self.every_n_inner_iters(batch_idx, hook.interval) for hook in loggers) or
-            self.end_of_epoch(runner.train_dataloader, batch_idx) or
-            self.is_last_train_iter(runner) or is_saved_now(runner)
+            any(self.every_n_inner_iters(batch_idx, hook.interval) for hook in loggers)
+            or self.end_of_epoch(runner.train_dataloader, batch_idx)
+            or self.is_last_train_iter(runner) or is_saved_now(runner)
         )
 
     def _fetch(self, runner: Runner) -> None:

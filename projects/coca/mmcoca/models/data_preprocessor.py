@@ -11,7 +11,10 @@ from mmcoca.registry import MODELS
 
 
 class Batch(dict):
-    """'images', 'data_samples' and, if they were loaded, 'texts'; asked for 'inputs', as by FeatureExtractor, the images."""
+    """'images', 'data_samples' and, if workers tokenised them, 'texts'.
+
+    Asked for 'inputs', as by FeatureExtractor, it gives the images.
+    """
 
     def __missing__(self, key: str) -> Tensor:
         if key == 'inputs':
@@ -23,7 +26,8 @@ class Batch(dict):
 class ImageTextDataPreprocessor(MultiModalDataPreprocessor):
     """MultiModalDataPreprocessor whose batches serve mmpretrain's FeatureExtractor too.
 
-    The 'texts' that loading workers have tokenised stay on the host, as they are. Images become of the model's floating type: float16 after `model.half()`.
+    The 'texts' that loading workers have tokenised stay on the host, as they are. Images become of
+    the model's floating type: float16 after `model.half()`.
     """
 
     def __init__(self, *args, **kwargs) -> None:

@@ -58,7 +58,7 @@ class Packing(NamedTuple):
 
     def pad(self, x: Tensor, value: float = 0) -> Tensor:
         """Packed (T,D) -> padded (B,L,D), with the value where no token is."""
-        batch_size = len(self.lengths)
+        batch_size = self.lengths.shape[0]
         padded = x.new_full((batch_size * self.max_length + 1, x.shape[-1]), value)
         padded = padded.index_copy(0, self.write_to, x)[:-1]
         return padded.unflatten(0, (batch_size, self.max_length))

@@ -91,7 +91,7 @@ class UnimodalDecoder(BaseModule):
         """
         x = self.token_embedding(texts.token_ids)
         x = x + F.embedding(texts.positions, self.position_embedding)
-        cls_tokens = self.cls_tokens().to(x.dtype).repeat(len(texts.cls_rows), 1)
+        cls_tokens = self.cls_tokens().to(x.dtype).repeat(texts.cls_rows.shape[0], 1)
         x = self.dropout(x.index_copy(0, texts.cls_rows.flatten(), cls_tokens))
         mask = self.mask(texts)
         for layer in self.layers:
@@ -172,8 +172,8 @@ class MultimodalDecoder(BaseModule):
 
     def forward(self, x: Tensor, regional_tokens: Tensor, packing: Packing) -> Tensor:
         """Unimodal states (T,D) and regional tokens (B,Q,D) -> states (T,D)."""
-        num_texts = len(packing.lengths)
-        num_queries = num_texts * packing.max_length // len(regional_tokens)
+        num_texts, num_images = packing.lengths.shape[0], regional_tokens.shape[0]
+        num_queries = num_texts * packing.max_length // num_images
         for layer, memory in zip(self.layers, self.read_once(regional_tokens, num_queries)):
             x = layer(x, memory, packing=packing)
         return self.norm(x)

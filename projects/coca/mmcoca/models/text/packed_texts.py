@@ -28,8 +28,9 @@ class PackedTexts(NamedTuple):
     """T tokens of B texts, each text followed by its [CLS].
 
     token_ids, positions (T,): a token's id and its place in its text, 0 for [CLS], which stands in
-    the rows cls_rows (B,cls). before_next: all tokens that have a next one, and targets (T,), that next
-    one, -100 for none. whole: all tokens of the text. marks (B,2): equal for equal texts alone.
+    the rows cls_rows (B,cls). before_next: all tokens that have a next one, and targets (T,), that
+    next one, -100 for none. whole: all tokens of the text. marks (B,2): equal for equal texts
+    alone.
     """
 
     token_ids: Tensor

@@ -25,6 +25,9 @@ class Contender(Protocol):
     def encode_texts(self, captions: Sequence[str]) -> Tensor:
         """Embeddings (B,E)."""
 
+    def compile(self) -> None:
+        """torch.compile, as the library's trainer does it."""
+
     def generate(self, images: Tensor, method: str, length: int, **options: Any) -> Any:
         """Captions of `length` tokens each, start and end included; method: '6 beams', 'sampling'
         among the 50 best, or 'greedy'.

@@ -92,6 +92,11 @@ class MMCoCaContender:
         """Embeddings (B,E)."""
         return self.model.encode_text(captions)
 
+    def compile(self) -> None:
+        """As CompileHook, with the sizes that docs/scale.md names."""
+        self.model.text.token_multiple = 64
+        self.model.losses = torch.compile(self.model.losses, fullgraph=True)
+
     def generate(self, images: Tensor, method: str, length: int, num_beam_groups: int = 1) -> None:
         """The end token is kept away until the last."""
         options = dict(METHODS[method], num_beam_groups=num_beam_groups)

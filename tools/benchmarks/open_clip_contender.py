@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 
 import open_clip
+import torch
 from sizes import Size
 from torch import Tensor
 
@@ -50,9 +51,11 @@ class OpenCLIPContender:
         self.tokenize = open_clip.SimpleTokenizer(context_length=size.max_length)
         self.loss = open_clip.CoCaLoss(caption_loss_weight=2.0, clip_loss_weight=1.0)
 
+        self.forward = self.model
+
     def losses(self, images: Tensor, captions: Sequence[str]) -> dict[str, Tensor]:
         """Both losses."""
-        outputs = self.model(images, self.tokenize(list(captions)))
+        outputs = self.forward(images, self.tokenize(list(captions)).to(images.device))
         return self.loss(**outputs, output_dict=True)
 
     def encode_images(self, images: Tensor) -> Tensor:
@@ -62,6 +65,10 @@ class OpenCLIPContender:
     def encode_texts(self, captions: Sequence[str]) -> Tensor:
         """Embeddings (B,E)."""
         return self.model.encode_text(self.tokenize(list(captions)))
+
+    def compile(self) -> None:
+        """As --torchcompile of its trainer."""
+        self.forward = torch.compile(self.model)
 
     def generate(self, images: Tensor, method: str, length: int, num_beam_groups: int = 1) -> None:
         """The end token is kept away until the last."""

@@ -20,6 +20,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
+    'Large': Size(288, 18, 24, 1024, 12, 1024, 16, 256),  # as CoCa-Large of the paper
     'ViT-L-14': Size(224, 14, 24, 1024, 12, 768, 12, 256),
     'ViT-B-32': Size(224, 32, 12, 768, 12, 512, 8, 256),
     'tiny': Size(64, 8, 4, 256, 2, 192, 3, 32),

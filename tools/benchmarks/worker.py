@@ -34,9 +34,13 @@ def resident_bytes(field: str) -> int:
 
 
 def seconds_of(work: Callable, *inputs) -> float:
-    """How long the work takes."""
+    """How long the work takes, on a GPU too."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     start = time.perf_counter()
     work(*inputs)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -47,6 +51,7 @@ class Work:
         module, kind = NAMES[name]
         build = getattr(import_module(module), kind)
         self.start_bytes = resident_bytes('VmRSS')
+        self.device = 'cpu'
         torch.manual_seed(0)
         self.contender = build(size)
         self.model = self.contender.model.train()
@@ -58,7 +63,39 @@ class Work:
     def draw_images(self, count: int) -> Tensor:
         """Noise (B,3,height,width), the same for every library."""
         shape = (count, 3, self.image_size, self.image_size)
-        return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        return images.to(self.device)
+
+    def use(self, device: str, is_compiled: bool) -> None:
+        """Train on a device, in bfloat16 where it has it, and compiled as the library does it."""
+        self.device = device
+        self.model.to(device)
+        if is_compiled:
+            self.contender.compile()
+        has_bfloat16 = device == 'cuda' or torch.cpu._is_avx512_bf16_supported()
+        step = training_step(self.model, self.contender.losses)
+
+        def step_in_bfloat16(*inputs) -> float:
+            with torch.autocast(device, torch.bfloat16, enabled=has_bfloat16):
+                return step(*inputs)
+
+        self.step = step_in_bfloat16
+
+    def largest_batch(self, captions: list[str]) -> int:
+        """As many of the captions, by doubling, as two steps have memory for; 0: not even one."""
+        self.model.train()
+        fitting, count = 0, 1
+        while count <= len(captions):
+            try:
+                for _ in range(2):
+                    self.step(self.draw_images(count), captions[:count])
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                break
+            fitting, count = count, 2 * count
+        if self.device == 'cuda':
+            torch.cuda.reset_peak_memory_stats()
+        return fitting
 
     def parameters(self) -> int:
         """Their number."""
@@ -108,6 +145,16 @@ class Work:
         images = self.draw_images(len(captions))
         for _ in range(2):
             self.step(images, captions)
+        return self.memory_so_far()
+
+    def set_micro_batch_size(self, size: int | None) -> None:
+        """Of mmcoca's model."""
+        self.model.micro_batch_size = size
+
+    def memory_so_far(self) -> float:
+        """The most bytes in use until now, beyond the library's code; of a GPU, its own."""
+        if self.device == 'cuda':
+            return torch.cuda.max_memory_allocated()
         return resident_bytes('VmHWM') - self.start_bytes
 
     @torch.no_grad()

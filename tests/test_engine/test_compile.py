@@ -61,14 +61,17 @@ def test_one_graph_serves_many_lengths(tiny_config, images, decoder):
     torch._dynamo.reset()
     counter = CompileCounterWithBackend('aot_eager')
     model.losses = torch.compile(model.losses, backend=counter, fullgraph=True)
-    compare(eager, model, images.double(), (3, 9, 4, 14, 12, 6, 13, 5, 8), 1e-9)
-    assert counter.frame_count <= 3
+    compare(eager, model, images.double(), (3, 9, 14, 4, 12), 1e-9)
+    assert counter.frame_count <= 3  # graphs, for five lengths
 
 
 @pytest.mark.skipif(shutil.which('c++') is None, reason='torch.compile needs a C++ compiler')
 def test_generated_code(tiny_config, images):
-    """In float32; without the tiny model's batch norm, which makes much of rounding."""
+    """In float32; without the tiny model's batch norm, which makes much of rounding, and without
+    its stem, whose convolutions are most of the time.
+    """
     cfg = copy.deepcopy(tiny_config)
+    cfg.model.backbone.stem = None
     cfg.model.contrastive_head.norm_cfg = None
     eager, model = (small(cfg, **DECODERS['paper']) for _ in range(2))
     torch._dynamo.reset()
@@ -78,6 +81,8 @@ def test_generated_code(tiny_config, images):
 
 def test_by_a_line_of_the_config(runner_config, train):
     cfg = runner_config
+    cfg.model.text.update(num_unimodal_layers=1, num_multimodal_layers=1)
+    cfg.model.backbone.arch.num_layers = 1
     cfg.optim_wrapper.type = 'mmcoca.OptimWrapper'
     expected = train(cfg, 'eager').message_hub.log_scalars['train/loss'].data[0]
     cfg.default_hooks.compile = dict(type='mmcoca.CompileHook', backend='aot_eager')

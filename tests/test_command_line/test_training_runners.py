@@ -16,16 +16,13 @@ def build(tiny_config, emoji_data, tmp_path):
 
     def built(name, **settings):
         cfg = copy.deepcopy(tiny_config)
-        cfg.merge_from_dict({
-            'train_dataloader.batch_size': 8,
-            'train_dataloader.dataset.indices': 32,
-            'val_cfg': None,
-            'val_dataloader': None,
-            'val_evaluator': None,
-            'work_dir': str(tmp_path / name),
-            'experiment_name': f'{name} of {tmp_path}',
-            **settings
-        })
+        cfg.merge_from_dict(
+            {
+                'train_dataloader.batch_size': 8, 'train_dataloader.dataset.indices': 32, 'val_cfg':
+                None, 'val_dataloader': None, 'val_evaluator': None, 'work_dir':
+                str(tmp_path / name), 'experiment_name': f'{name} of {tmp_path}', **settings
+            }
+        )
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             return build_training(cfg)
 

@@ -51,12 +51,13 @@ def total_memory() -> int:
         return 1024 * int(file.readline().split()[1])
 
 
-def measure_one(
-    pairs: int, micro_batch_size: int | None, settings: Settings
-) -> tuple[list[float], float]:
+def measure_one(pairs: int, micro_batch_size: int | None,
+                settings: Settings) -> tuple[list[float], float]:
     """Seconds of the rounds, after one to warm up, and GiB."""
     captions = draw_captions(KIND, pairs)
     with Worker(sys.executable, 'mmcoca', SIZES[SIZE], settings.threads) as worker:
         worker.ask('set_micro_batch_size', size=micro_batch_size)
-        seconds = [worker.ask('training_step', captions=captions) for _ in range(settings.rounds + 1)]
+        seconds = [
+            worker.ask('training_step', captions=captions) for _ in range(settings.rounds + 1)
+        ]
         return seconds[1:], worker.ask('memory_so_far') / GIB

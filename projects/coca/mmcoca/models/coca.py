@@ -176,7 +176,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
 
     def prepare(self, data_samples: Sequence[DataSample], texts: Sequence[TextBatch]) -> dict:
         """The host's part of a step: what `losses` takes besides the images, on the device."""
-        batch, = texts
+        (batch, ) = texts
         parts = zip(*(x.split(self.micro_batch_size or len(x)) for x in batch))
         return dict(texts=[self.text.lay_out(TextBatch(*part)) for part in parts])
 

@@ -105,6 +105,13 @@ def test_activations_of_one_part_are_held(build, many_images):
     assert large < small
 
 
+def test_sizes_below_one_are_errors(build):
+    with pytest.raises(ValueError, match='micro_batch_size is 0, but must be positive'):
+        build(micro_batch_size=0)
+    with pytest.raises(ValueError, match='token_multiple is 0, but must be positive'):
+        build(text=dict(token_multiple=0))
+
+
 def test_tasks_without_a_contrastive_loss_refuse_it(build):
     head = dict(type='mmcoca.UnderstandingHead', num_classes=3)
     with pytest.raises(ValueError, match='micro_batch_size is for the contrastive loss'):

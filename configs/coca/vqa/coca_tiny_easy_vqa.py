@@ -11,12 +11,14 @@ _base_ = [
 ]
 from mmcoca.composition import join
 
-_base_.image.test[0].scale = (64, 64)
+image_size = 64
+steps = 600
+_base_.image.test[0].scale = (image_size, image_size)
 join(_base_)
 model = dict(
-    backbone=dict(img_size=64),
+    backbone=dict(img_size=image_size),
     contrastive_head=None,
     tokenizer=dict(vocab_file='data/easy_vqa/tokenizer.json'),
 )
 train_dataloader = dict(batch_size=256)
-train_cfg = dict(max_iters=600, val_interval=600)
+train_cfg = dict(max_iters=steps, val_interval=steps)

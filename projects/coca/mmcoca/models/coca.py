@@ -81,7 +81,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
             'text.unimodal.position_embedding'. What serves only a head that is left out, or whose
             loss has the weight 0, does not learn either; that loss is not computed.
 
-    Raises ValueError when the parts contradict each other.
+    Raises ValueError when the parts contradict each other, and for a micro_batch_size below 1.
     """
 
     def __init__(
@@ -106,6 +106,8 @@ class CoCa(MMPretrainProtocol, BaseModel):
         self.contrastive_head = build_part('contrastive_head', MODELS, contrastive_head)
         self.captioning_head = build_part('captioning_head', MODELS, captioning_head)
         self.generation = GenerationOptions(**generation) if generation is not None else None
+        if micro_batch_size is not None and micro_batch_size < 1:
+            raise ValueError(f'micro_batch_size is {micro_batch_size}, but must be positive')
         self.micro_batch_size = micro_batch_size
         check_parts(self)
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:

@@ -225,6 +225,8 @@ class DecoupledTextDecoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if token_multiple < 1:
+            raise ValueError(f'token_multiple is {token_multiple}, but must be positive')
         self.token_multiple = token_multiple
         self.vocab_size = vocab_size
         self.dims = dims

@@ -19,6 +19,7 @@ sys.path.insert(0, str(BENCHMARKS))
 from report import (  # noqa: E402
     Row,
     Section,
+    Settings,
     cells,
     read_section,
     table,
@@ -154,6 +155,45 @@ def test_published_tables_are_those_of_the_files():
 @pytest.mark.parametrize('name', SECTIONS)
 def test_every_section_loads(name):
     assert callable(import_module(name).measure)
+
+
+@pytest.fixture
+def smallest(emoji_data, monkeypatch):
+    """Settings of a run, and a function that gives a section other constants."""
+    monkeypatch.setattr('captions.ANNOTATIONS', emoji_data / 'annotations' / 'train.json')
+
+    def measured(section, **constants):
+        module = import_module(section)
+        for name, value in constants.items():
+            monkeypatch.setattr(module, name, value)
+        return list(module.measure(Settings(None, rounds=1, threads=1, batch_size=4)))
+
+    return measured
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads /proc')
+def test_micro_batches_of_the_smallest(smallest):
+    rows = smallest('micro_batches', SIZE='smallest', BATCHES=(4, 8), MICRO_BATCH=2)
+    assert [set(row.values) for row in rows] == [{'at once', 'micro-batches of 2'}] * 4
+    assert all(value > 0 for row in rows for values in row.values.values() for value in values)
+
+
+def test_what_would_not_fit_is_not_tried():
+    from micro_batches import fits
+
+    assert fits(64, []) and fits(128, [(64, 1.0)])
+    assert fits(256, [(64, 0.01), (128, 0.02)])
+    assert not fits(2**20, [(64, 1.0), (128, 2.0)])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU has other limits')
+def test_the_largest_batch_of_the_smallest(smallest):
+    """In eager mode: what is compiled has tests of its own."""
+    constants = dict(COMPARED=('smallest', ), LIBRARIES=['mmcoca'], FORMS=('eager', ))
+    rows = smallest('device', LARGEST=dict(cpu=5), **constants)
+    assert [row.unit for row in rows] == ['', 'pairs/s', '%', 'GiB']
+    assert rows[0].values == {'mmcoca': [4]}
+    assert all(value > 0 for row in rows for value in row.values['mmcoca'])
 
 
 def test_recalls_are_mmpretrains():

@@ -19,6 +19,7 @@ LARGEST = dict(cuda=8192, cpu=32)  # pairs, where memory sets no end before
 # Dense bfloat16 operations a second, from the makers' data sheets.
 PEAKS = {'H100': 989e12, 'H200': 989e12, 'A100': 312e12}
 LIBRARIES = [name for name in NAMES if name != 'CoCa-pytorch']
+FORMS = ('eager', 'compiled')
 
 
 def measure(settings: Settings) -> Iterator[Row]:
@@ -28,7 +29,7 @@ def measure(settings: Settings) -> Iterator[Row]:
     for size in COMPARED:
         rates, parts, memory, pairs = {}, {}, {}, {}
         for library in LIBRARIES:
-            for form in ('eager', 'compiled'):
+            for form in FORMS:
                 name = library if form == 'eager' else f'{library}, compiled'
                 with start(library, SIZES[size], settings) as worker:
                     worker.ask('use', device=device, is_compiled=form == 'compiled')

@@ -24,8 +24,8 @@ def join(bases: Config) -> None:
 
     - `architecture`, `task` and `schedule` hold settings that are merged into those of the other
       files, as MMEngine merges a config into its base. Within them `_keep_=[...]` lets only these
-      settings of a
-      dictionary of the base stay; a data set with a `type` takes the place of the base's.
+      settings of a dictionary of the base stay; a data set with a `type` takes the place of the
+      base's.
     - In a pipeline 'image.load', 'image.train' and 'image.test' stand for the steps of that name in
       the model's `image`, wherever the pipeline has them.
     - `train_pipeline` and `test_pipeline`, for configs that inherit, become those of the loaders.

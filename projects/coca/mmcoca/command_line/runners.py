@@ -113,12 +113,13 @@ def tokenize_in_workers(runner: Runner) -> None:
     if not isinstance(getattr(model, 'data_preprocessor', None), ImageTextDataPreprocessor):
         return
     if hasattr(model, 'texts_of_loss') and isinstance(loader, Mapping):
-        options = dict(loader.get('collate_fn') or dict(type='pseudo_collate'))
-        kind = options.pop('type')
-        collate = FUNCTIONS.get(kind) if isinstance(kind, str) else kind
-        collate = CollateWithTexts(
-            partial(collate, **options), model.texts_of_loss, model.tokenizer
-        )
+        collate = loader.get('collate_fn') or dict(type='pseudo_collate')
+        if isinstance(collate, Mapping):
+            options = dict(collate)
+            kind = options.pop('type')
+            function = FUNCTIONS.get(kind) if isinstance(kind, str) else kind
+            collate = partial(function, **options)
+        collate = CollateWithTexts(collate, model.texts_of_loss, model.tokenizer)
         runner._train_dataloader = dict(loader, collate_fn=collate)
 
 

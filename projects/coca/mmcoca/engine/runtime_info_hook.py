@@ -36,7 +36,7 @@ class RuntimeInfoHook(mmengine.hooks.RuntimeInfoHook):
         norm = getattr(runner.optim_wrapper, 'grad_norm', None)
         if norm is not None:
             noted = dict(grad_norm=norm) | noted
-        self._noted.append({name: torch.as_tensor(value) for name, value in noted.items()})
+        self._noted.append({name: torch.as_tensor(x).detach() for name, x in noted.items()})
         if self._are_read_now(runner, batch_idx):
             self._fetch(runner)
 
@@ -51,10 +51,12 @@ class RuntimeInfoHook(mmengine.hooks.RuntimeInfoHook):
 
     def _fetch(self, runner: Runner) -> None:
         noted, self._noted = self._noted, []
-        values = [value.detach().float().mean() for of_step in noted for value in of_step.values()]
+        values = [value for of_step in noted for value in of_step.values()]
         if not values:
             return
-        numbers = iter(torch.stack(values).tolist())
+        device = next((value.device for value in values if value.device.type != 'cpu'), 'cpu')
+        together = torch.stack([value.to(device, torch.float32).reshape(()) for value in values])
+        numbers = iter(together.tolist())
         for of_step in noted:
             for name in of_step:
                 runner.message_hub.update_scalar(f'train/{name}', next(numbers))

@@ -72,7 +72,7 @@ Memory = ProjectedMemory | UnprojectedMemory
 
 # Queries of all heads over a memory itself take 2 A products a head for each of its channels, keys
 # and values of it 2 C; the rest is what reordering costs. Up to this part of the width D the former
-# is faster: measured by tools/benchmarks on CPUs; no other device was measured, and there is none.
+# is faster, measured on a CPU. No other device was measured: there, keys and values are made.
 UNPROJECTED_PART = dict(cpu=0.75)
 
 

@@ -52,7 +52,9 @@ def train(start: Callable[[Config, str], Runner]) -> Callable[[Config, str], Run
 
     def trained(cfg: Config, name: str) -> Runner:
         runner = start(cfg, name)
-        runner.train()
+        # `start` has taken its scope away again, in which wrappers of data sets are found.
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            runner.train()
         return runner
 
     return trained

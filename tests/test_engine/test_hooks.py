@@ -37,7 +37,9 @@ def test_unreadable_images_are_reported_or_stop_training(runner_config, train, t
     assert cv2.imread(str(broken)) is None
     runner_config.train_dataloader.dataset.max_unreadable = 0.1
     runner = train(runner_config, 'test_report')
-    assert f'1 of 32 images could not be read and were skipped: line 7: {broken}' in log_of(runner)
+    assert f'1 of 32 items could not be read and were skipped (1 unreadable image): line 7: {broken}' in log_of(
+        runner
+    )
     runner_config.train_dataloader.dataset.max_unreadable = 0.01
     with pytest.raises(UnreadableImageError, match=broken.name):
         train(runner_config, 'test_stop')
@@ -65,7 +67,7 @@ def test_unreadable_images_within_wrappers_of_data_sets(runner_config, train, tm
     loader.num_workers = 1
     loader.dataset = WRAPPERS[wrapper](data)
     log = log_of(train(runner_config, f'test_{wrapper}'))
-    assert 'images could not be read and were skipped: line 7: ' + str(broken) in log
+    assert f'unreadable image): line 7: {broken}' in log
     loader.dataset = WRAPPERS[wrapper](dict(data, max_unreadable=0.01))
     with pytest.raises(UnreadableImageError, match=broken.name):
         train(runner_config, f'test_stop_{wrapper}')

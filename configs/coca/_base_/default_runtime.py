@@ -10,6 +10,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='mmcoca.CheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    resume=dict(type='mmcoca.ResumeHook'),
     unreadable_images=dict(type='mmcoca.UnreadableImagesHook'),
     visualization=dict(type='VisualizationHook', enable=False),
 )

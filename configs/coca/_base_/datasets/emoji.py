@@ -39,7 +39,7 @@ train_dataloader = dict(
     batch_size=256,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='mmcoca.TrainingSampler'),
     collate_fn=dict(type='default_collate'),
     drop_last=True,
     dataset=dict(

@@ -20,7 +20,7 @@ train_dataloader = dict(
     batch_size=batch_size,
     num_workers=8,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='mmcoca.TrainingSampler'),
     collate_fn=dict(type='default_collate'),
     drop_last=True,
     dataset=dict(

@@ -9,12 +9,12 @@ from functools import partial
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.registry import FUNCTIONS, RUNNERS
+from mmengine.registry import DATA_SAMPLERS, FUNCTIONS, RUNNERS
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import has_batch_norm
 from torch.utils.data import DataLoader
 
-from mmcoca.datasets import CollateWithTexts
+from mmcoca.datasets import CollateWithTexts, TrainingSampler
 from mmcoca.errors import UserError
 from mmcoca.models import ImageTextDataPreprocessor
 from mmcoca.models.parts import is_trained
@@ -70,6 +70,7 @@ def build_training(cfg: Config) -> Runner:
         raise UserError(f'{cfg.filename} trains nothing: it is for tools/test.py')
     runner = build_runner(cfg)
     with config_errors(cfg):
+        draw_by_visit(runner)
         tokenize_in_workers(runner)
         loader = runner.train_loop.dataloader
         if isinstance(runner, Runner):  # a FlexibleRunner leaves these to its strategy
@@ -104,6 +105,15 @@ def warn_of_accumulation(runner: Runner) -> None:
             'current',
             logging.WARNING,
         )
+
+
+def draw_by_visit(runner: Runner) -> None:
+    """Have augmentation depend on seed, epoch and position, where a TrainingSampler tells them."""
+    loader = runner._train_dataloader
+    if isinstance(loader, Mapping) and isinstance(loader.get('sampler'), Mapping):
+        if DATA_SAMPLERS.get(loader['sampler']['type']) is TrainingSampler:
+            dataset = dict(type='mmcoca.SeededDataset', dataset=loader['dataset'])
+            runner._train_dataloader = dict(loader, dataset=dataset)
 
 
 def tokenize_in_workers(runner: Runner) -> None:

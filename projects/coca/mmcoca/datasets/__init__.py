@@ -2,12 +2,17 @@
 from .annotation_files import AnnotationError
 from .image_label_dataset import ImageLabelDataset
 from .image_text_dataset import ImageTextDataset
+from .mixed_dataset import MixedDataset
 from .msr_vtt import MSRVTT
+from .sampling import DrawnIndex, EpochOrder, TrainingSampler
+from .seeded_dataset import SeededDataset
+from .shards import ImageTextShards
 from .snli_ve import SNLIVE
 from .texts_of_batch import CollateWithTexts
 from .transforms import (
     CropToContent,
     ForEachFrame,
+    LabelsAsText,
     LoadImage,
     LoadVideoFrames,
     RandomAffine,
@@ -25,18 +30,25 @@ __all__ = [
     'AnnotationError',
     'CollateWithTexts',
     'CropToContent',
+    'DrawnIndex',
+    'EpochOrder',
     'ForEachFrame',
     'ImageLabelDataset',
     'ImageTextDataset',
+    'ImageTextShards',
+    'LabelsAsText',
     'LoadImage',
     'LoadVideoFrames',
     'MSRVTT',
+    'MixedDataset',
     'RandomAffine',
     'RandomColorMatrix',
     'RandomElastic',
     'RandomStrokeWidth',
     'ResizeShorterSide',
     'SNLIVE',
+    'SeededDataset',
+    'TrainingSampler',
     'UnreadableImageError',
     'UnreadableVideoError',
     'VideoDataset',

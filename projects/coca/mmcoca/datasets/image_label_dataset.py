@@ -6,7 +6,8 @@ from __future__ import annotations
 from mmcoca.registry import DATASETS
 
 from .annotation_files import AnnotationError, Row, text_problem
-from .image_text_dataset import ImageTextDataset, listing
+from .faults import listing
+from .image_text_dataset import ImageTextDataset
 
 
 @DATASETS.register_module()

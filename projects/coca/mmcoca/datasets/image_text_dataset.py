@@ -7,7 +7,6 @@ import os.path as osp
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import torch
 from mmcv.transforms import LoadImageFromFile
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
@@ -15,18 +14,13 @@ from mmpretrain.datasets import BaseDataset
 from mmcoca.registry import DATASETS
 
 from .annotation_files import AnnotationError, Row, id_problem, read_annotations, text_problem
+from .faults import CountsFaults, FaultLog, listing
 from .image_paths import existence_problem, image_path, storage_problem
 from .image_rows import give_image_ids, merge_images
 from .transforms import UnreadableImageError, UnreadableVideoError
 
 UNREADABLE = (UnreadableImageError, UnreadableVideoError)
-_SHOWN_ROWS = 10  # bad rows that one message lists
-
-
-def listing(rows: list[str]) -> str:
-    """The first rows, and how many more there are."""
-    more = len(rows) - _SHOWN_ROWS
-    return '; '.join(rows[:_SHOWN_ROWS]) + (f'; and {more} more' if more > 0 else '')
+UNREADABLE_IMAGE = 'unreadable image'
 
 
 def is_blank(value: Any) -> bool:
@@ -35,7 +29,7 @@ def is_blank(value: Any) -> bool:
 
 
 @DATASETS.register_module()
-class ImageTextDataset(BaseDataset):
+class ImageTextDataset(CountsFaults, BaseDataset):
     """Image-text pairs from COCO-caption JSON, JSON Lines, CSV or TSV, told by the file's ending.
 
     In training (`test_mode=False`) an item is one pair, so that an image with n captions is n
@@ -54,7 +48,7 @@ class ImageTextDataset(BaseDataset):
         check_images: See on loading that every image is there (off for slow remote storage).
         max_unreadable: The largest fraction of items whose image may be unreadable in training.
 
-    An unreadable image is, in training, replaced by a random other item, and remembered:
+    An unreadable image is, in training, replaced by a random other item, and counted:
     UnreadableImagesHook reports them at the end of an epoch and stops past the limit. In
     testing it raises UnreadableImageError.
 
@@ -90,7 +84,7 @@ class ImageTextDataset(BaseDataset):
         self.skip_without_captions = skip_without_captions
         self.check_images = check_images
         self.max_unreadable = max_unreadable
-        self._unreadable: torch.Tensor | None = None
+        self.fault_log = FaultLog([UNREADABLE_IMAGE])
         super().__init__(
             ann_file=ann_file,
             data_root=data_root,
@@ -99,27 +93,11 @@ class ImageTextDataset(BaseDataset):
             **kwargs,
         )
 
-    def full_init(self) -> None:
-        """Load the annotations, once."""
-        if self._fully_initialized:
-            return
-        super().full_init()
-        self._mark_all_readable()
-
-    def get_subset_(self, indices: Sequence[int] | int) -> None:
-        """Keep these items alone."""
-        super().get_subset_(indices)
-        self._mark_all_readable()
-
     def get_subset(self, indices: Sequence[int] | int) -> ImageTextDataset:
         """A data set of these items alone."""
         subset = super().get_subset(indices)
-        subset._mark_all_readable()
+        subset.fault_log = FaultLog([UNREADABLE_IMAGE])
         return subset
-
-    def _mark_all_readable(self) -> None:
-        # Shared with the dataloader's workers, which mark here what they could not read.
-        self._unreadable = torch.zeros(len(self), dtype=torch.bool).share_memory_()
 
     def load_data_list(self) -> list[dict]:
         """Read and check the annotation file."""
@@ -233,37 +211,22 @@ class ImageTextDataset(BaseDataset):
             results = loader(item)
         except unreadable as error:
             if not self.test_mode:
-                self._unreadable[idx] = True
+                self.fault_log.note_fault(idx, UNREADABLE_IMAGE)
                 return None
             reason = error
             if not isinstance(error, UnreadableImageError):
                 reason = f'image {item["img_path"]} cannot be read: {error}'
             raise UnreadableImageError(f'{self.ann_file} {item["row"]}: {reason}') from error
+        self.fault_log.note_visit()
         for transform in transforms:
             results = transform(results)
         return results
 
-    @property
-    def num_unreadable(self) -> int:
-        """Number of items whose image could not be read so far."""
-        return 0 if self._unreadable is None else int(self._unreadable.sum())
+    def fault_source(self) -> str:
+        """The annotation file."""
+        return self.ann_file
 
-    def unreadable_rows(self) -> list[str]:
-        """Row and image of each item that could not be read so far."""
-        items = (self.get_data_info(int(i)) for i in self._unreadable.nonzero()[:, 0])
-        return [f'{item["row"]}: {item["img_path"]}' for item in items]
-
-    def unreadable_report(self) -> str:
-        """One line with the count and the first rows of what could not be read."""
-        return (
-            f'{self.ann_file}: {self.num_unreadable} of {len(self)} images could not be read and '
-            f'were skipped: {listing(self.unreadable_rows())}'
-        )
-
-    def check_unreadable(self) -> None:
-        """Raise UnreadableImageError, with the list, past `max_unreadable`."""
-        if self.num_unreadable > self.max_unreadable * len(self):
-            raise UnreadableImageError(
-                f'{self.unreadable_report()} (the limit, max_unreadable of the data set, is '
-                f'{self.max_unreadable:.2%})'
-            )
+    def fault_place(self, item: int, kind: str) -> str:
+        """Row and image."""
+        info = self.get_data_info(item)
+        return f'{info["row"]}: {info["img_path"]}'

@@ -9,6 +9,7 @@ from .cpu_data_parallel import CPUDataParallel
 from .finite_loss_hook import FiniteLossHook
 from .muon import Muon, MuonConstructor
 from .optim_wrapper import OptimWrapper
+from .resume_hook import ResumeHook
 from .runtime_info_hook import RuntimeInfoHook
 from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
@@ -25,6 +26,7 @@ __all__ = [
     'Muon',
     'MuonConstructor',
     'OptimWrapper',
+    'ResumeHook',
     'RuntimeInfoHook',
     'ThroughputHook',
     'UnreadableImagesHook',

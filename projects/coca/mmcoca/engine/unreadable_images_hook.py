@@ -1,8 +1,13 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Reporting of training images that could not be read."""
+"""Reporting of training items that could not be read."""
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+from typing import Any
+
+from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -11,9 +16,10 @@ from mmcoca.registry import HOOKS
 
 @HOOKS.register_module()
 class UnreadableImagesHook(Hook):
-    """Report skipped images at the end of each epoch; stop past the data set's limit.
+    """Report skipped items of all processes at the end of each epoch; stop past the set's limit.
 
-    For ImageTextDataset, which counts what it could not read; other data sets are left alone.
+    For ImageTextDataset and ImageTextShards, which count what they could not read; other data sets
+    are left alone.
 
     Args:
         interval: Iterations between two looks at the count.
@@ -21,6 +27,11 @@ class UnreadableImagesHook(Hook):
 
     def __init__(self, interval: int = 50) -> None:
         self.interval = interval
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Count anew."""
+        for dataset in counting_datasets(runner.train_dataloader.dataset):
+            dataset.fault_log.clear()
 
     def after_train_iter(
         self,
@@ -31,27 +42,29 @@ class UnreadableImagesHook(Hook):
     ) -> None:
         """Stop as soon as the limit is seen to be passed."""
         if self.every_n_train_iters(runner, self.interval):
-            for dataset in self._datasets(runner):
-                dataset.check_unreadable()
+            for dataset in counting_datasets(runner.train_dataloader.dataset):
+                dataset.check_faults(faults_of_all(dataset))
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Report the count and the rows, after the limit."""
-        for dataset in self._datasets(runner):
-            dataset.check_unreadable()
-            if dataset.num_unreadable:
-                runner.logger.warning(dataset.unreadable_report())
+        """Report count and places, after the limit."""
+        for dataset in counting_datasets(runner.train_dataloader.dataset):
+            faults = faults_of_all(dataset)
+            dataset.check_faults(faults)
+            if faults.total:
+                runner.logger.warning(dataset.fault_report(faults))
 
-    @staticmethod
-    def _datasets(runner: Runner) -> list:
-        return counting_datasets(runner.train_dataloader.dataset)
+
+def faults_of_all(dataset: Any) -> Any:
+    """The faults that all processes have counted in a data set."""
+    return reduce(add, all_gather_object(dataset.faults()))
 
 
 def counting_datasets(dataset: object) -> list:
-    """Each data set once that counts its unreadable images, within wrappers of any depth.
+    """Each data set once that counts its faults, within wrappers of any depth.
 
     Wrappers, MMEngine's, mmpretrain's and torch's, hold `datasets` or a `dataset`.
     """
-    if hasattr(dataset, 'check_unreadable'):
+    if hasattr(dataset, 'fault_log'):
         return [dataset]
     parts = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     found = [inner for part in parts if part is not None for inner in counting_datasets(part)]

@@ -1,0 +1,12 @@
+# CoCa trained from scratch on 190,000 icons, and tested on a designer it has never seen.
+_base_ = [
+    '_base_/models/coca_tiny_icons.py',
+    '_base_/datasets/icons.py',
+    '_base_/schedules/muon_icons.py',
+    '_base_/default_runtime.py',
+]
+from mmcoca.composition import join
+
+join(_base_)
+# An epoch takes minutes: what a kill costs is at most so many steps.
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=100))

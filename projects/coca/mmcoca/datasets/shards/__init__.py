@@ -1,0 +1,19 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+from .checking import check_shard
+from .image_text_shards import CACHE, ImageTextShards
+from .shard_files import ShardCache, expand
+from .tar_index import ShardIndex, index_path, read_index
+from .writing import ShardSample, write_shard
+
+__all__ = [
+    'CACHE',
+    'ImageTextShards',
+    'ShardCache',
+    'ShardIndex',
+    'ShardSample',
+    'check_shard',
+    'expand',
+    'index_path',
+    'read_index',
+    'write_shard',
+]

@@ -1,0 +1,125 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""A training that goes on exactly where it was, and loads nothing that it has seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank, get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
+
+from mmcoca.registry import HOOKS
+from mmcoca.seeds import seed_generators, seeds_at
+
+KEY = 'data_position'  # in a checkpoint
+
+
+@HOOKS.register_module()
+class ResumeHook(Hook):
+    """Note in each checkpoint how far the data are; begin there after a resume.
+
+    With TrainingSampler, in loops by epochs and by iterations, no item is loaded again and none
+    left out, also with another number of processes, workers or pairs a batch. What the model draws
+    in a step (dropout) depends on seed, step and process. So a run that was killed and resumed on
+    the same processes repeats the losses of one that was not, on CPUs to the bit.
+
+    With another sampler the data begin again as MMEngine has them.
+    """
+
+    priority = 'BELOW_NORMAL'  # after MMEngine's DistSamplerSeedHook, before checkpoints are saved
+
+    def __init__(self) -> None:
+        self._position: dict[str, int] | None = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Take the position from a checkpoint that is resumed."""
+        if runner._resume:
+            self._position = checkpoint.get(KEY)
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the position; a checkpoint without one was saved before there were any."""
+        loader = runner.train_dataloader
+        self._draws_by_position = hasattr(loader.sampler, 'go_on') and loader.batch_size is not None
+        if self._position is None:
+            seed = loader.sampler.seed if self._draws_by_position else runner.seed
+            epoch, steps = divmod(runner.iter, max(1, len(loader)))
+            self._position = dict(epoch=epoch, done=steps * items_of_step(loader), seed=seed)
+        if not self._draws_by_position:
+            return
+        loader.sampler.seed = self._position['seed']
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            runner.train_loop.dataloader_iterator = EndlessBatches(loader)
+        else:  # saved behind the last step of an epoch, it still says that epoch
+            runner.train_loop._epoch = self._position['epoch']
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Begin the epoch at the position."""
+        if self._draws_by_position:
+            sampler = runner.train_dataloader.sampler
+            sampler.go_on(self._position['epoch'], self._position['done'])
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Seed what the model draws in this step."""
+        key = (self._position['seed'], get_rank())
+        seed = int(seeds_at(key, np.array([runner.iter]))[0])
+        seed_generators(seed)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed(seed)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Count the items of the step."""
+        if not self._draws_by_position:
+            return
+        loader, position = runner.train_dataloader, self._position
+        position['done'] += items_of_step(loader)
+        if position['done'] - loader.sampler.start >= len(loader) * items_of_step(loader):
+            position |= dict(epoch=position['epoch'] + 1, done=0)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Put the position into the checkpoint."""
+        if self._draws_by_position:
+            checkpoint[KEY] = dict(self._position)
+
+
+def items_of_step(loader: DataLoader) -> int:
+    """Items of a batch, over all processes."""
+    return (loader.batch_size or 1) * get_world_size()
+
+
+class EndlessBatches:
+    """Epoch after epoch of a loader with a TrainingSampler, from where that is told to begin.
+
+    In place of MMEngine's iterator, which begins again with the first epoch after a resume.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+        self._batches = None
+
+    def skip_iter(self, num_iters: int) -> None:
+        """Nothing: the sampler begins behind what was visited."""
+
+    def __iter__(self) -> EndlessBatches:
+        return self
+
+    def __next__(self) -> Any:
+        if self._batches is None:
+            self._batches = iter(self.loader)
+        try:
+            return next(self._batches)
+        except StopIteration:
+            self.loader.sampler.set_epoch(self.loader.sampler.epoch + 1)
+            self._batches = iter(self.loader)
+            return next(self._batches)

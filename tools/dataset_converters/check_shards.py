@@ -1,0 +1,85 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""List what is wrong with tar shards: broken tars, samples without caption, broken images.
+
+Exits with 1 where anything is. Reads each sample as training would, and makes the index that it
+needs.
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from rich.console import Console
+from rich.progress import track
+
+from mmcoca.command_line import parse_option, positive, user_errors
+from mmcoca.datasets.shards import CACHE, check_shard, expand
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="example: python tools/dataset_converters/check_shards.py 'data/icons/train/*.tar'",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('shards', nargs='+', help='as ImageTextShards takes them')
+    parser.add_argument(
+        '--caption-key',
+        nargs='+',
+        default=[],
+        metavar='KEY[=WEIGHT]',
+        help='as ImageTextShards takes it',
+    )
+    parser.add_argument('--cache-dir', default=CACHE, help='for remote shards (%(default)s)')
+    parser.add_argument(
+        '--workers', type=positive, default=os.cpu_count(), help='processes (%(default)s)'
+    )
+    return parser.parse_args(argv)
+
+
+def caption_key(options: Sequence[str]) -> str | dict[str, float] | None:
+    """The setting of ImageTextShards."""
+    if not options:
+        return None
+    if len(options) == 1 and '=' not in options[0]:
+        return options[0]
+    pairs = [parse_option(option if '=' in option else f'{option}=1') for option in options]
+    return dict(pairs)
+
+
+def be_quiet() -> None:
+    """Set up a process: what each data set says of itself is not asked for."""
+    MMLogger.get_current_instance().setLevel('ERROR')
+    init_default_scope('mmpretrain')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check, list, count."""
+    args = parse_args(argv)
+    with user_errors():
+        key = caption_key(args.caption_key)
+        shards = expand(args.shards)
+        check = partial(check_shard, caption_key=key, cache_dir=args.cache_dir)
+        counts, num_samples = Counter(), 0
+        with multiprocessing.Pool(min(args.workers, len(shards)), be_quiet) as pool:
+            results = pool.imap(check, shards)
+            bar = track(results, 'checking', total=len(shards), console=Console(stderr=True))
+            for number, found in bar:
+                num_samples += number
+                for kind, place in found:
+                    counts[kind] += 1
+                    print(f'{kind}: {place}')
+    kinds = ', '.join(f'{count} {kind}' for kind, count in counts.items()) or 'nothing is wrong'
+    print(f'{num_samples} samples in {len(shards)} shards: {kinds}')
+    return 1 if counts else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

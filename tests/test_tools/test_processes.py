@@ -81,6 +81,80 @@ def test_torchrun_trains_resumes_and_tests(repository, emoji_data, tmp_path):
     assert metrics == pytest.approx(json.loads((tmp_path / 'alone.json').read_text()), abs=1e-3)
 
 
+NOTER = """
+import json, os
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module()
+class Noter(Hook):
+    'Writes which images a step has.'
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        ids = [sample.image_id for sample in data_batch['data_samples']]
+        with open(os.environ['NOTES'] + f'-{get_rank()}', 'a') as file:
+            file.write(json.dumps([runner.iter, ids]) + chr(10))
+"""
+
+
+def test_another_number_of_processes_goes_on_where_the_others_were(
+    repository, emoji_data, drawings, tmp_path, monkeypatch
+):
+    """No image twice in the epoch and none left out; faults of both are told."""
+    (tmp_path / 'noter.py').write_text(NOTER)
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv('NOTES', str(tmp_path / 'notes'))
+    broken = []
+    for number in range(2):
+        broken.append(tmp_path / f'broken{number}.png')
+        broken[-1].write_bytes(b'')
+    images = [path for path, _ in drawings] + broken
+    rows = [f'{path}\tcaption {number}' for number, path in enumerate(images)]
+    (tmp_path / 'pairs.tsv').write_text('image\tcaption\n' + '\n'.join(rows))
+    options = [
+        '--work-dir',
+        tmp_path / 'run',
+        '--resume',
+        '--no-validate',
+        '--cfg-options',
+        f'model.tokenizer.vocab_file={emoji_data / "tokenizer.json"}',
+        f'train_dataloader.dataset.ann_file={tmp_path / "pairs.tsv"}',
+        'train_dataloader.dataset.max_unreadable=1',
+        'train_dataloader.num_workers=1',
+        'default_hooks.checkpoint.by_epoch=False',
+    ]
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f"_base_ = '{repository / CONFIG}'\n"
+        "custom_imports = dict(imports=['noter'])\ncustom_hooks = [dict(type='Noter')]\n"
+        'train_cfg = dict(_delete_=True, by_epoch=False, max_iters=3)\n'
+        "param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]\n"
+    )
+    train = ['tools/train.py', config]
+    output = run_by_torchrun(
+        repository, *train, '--launcher', 'pytorch', *options, 'train_dataloader.batch_size=4'
+    )
+    two = [json.loads(line) for line in (tmp_path / 'notes-0').read_text().splitlines()]
+    two += [json.loads(line) for line in (tmp_path / 'notes-1').read_text().splitlines()]
+    assert len(two) == 6
+    (tmp_path / 'notes-0').unlink()
+    command = [sys.executable, *train, *options, 'train_cfg.max_iters=8']
+    command += ['train_dataloader.batch_size=2']
+    done = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, cwd=repository
+    )
+    assert done.returncode == 0, done.stderr
+    one = [json.loads(line) for line in (tmp_path / 'notes-0').read_text().splitlines()]
+    assert [step for step, _ in one] == [3, 4, 5, 6, 7]
+    seen = [image for _, ids in two + one for image in ids]
+    readable = [image for image in seen if image < 32]
+    assert len(seen) == 34
+    # Random others stand for the two broken images.
+    assert len(set(readable)) == 32
+    assert 'items could not be read' in output + done.stdout
+
+
 @pytest.mark.parametrize('launcher', LAUNCHERS)
 def test_other_launchers(repository, emoji_data, tmp_path, launcher):
     """As their variables tell each process its rank."""

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import cycle, islice
+from itertools import chain, cycle, islice, repeat
 from pathlib import Path
 
 import cv2
@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner import set_random_seed
 from mmpretrain.registry import DATASETS
 from report import Row, Settings
 from workers import with_threads
+
+from mmcoca.datasets import TrainingSampler
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'coca'
 TRAIN_TOOL = Path(__file__).parents[1] / 'train.py'
@@ -55,17 +56,18 @@ def write_jpegs(folder: Path, size: tuple[int, int]) -> None:
     (folder / 'train.jsonl').write_text(''.join(lines))
 
 
-def images_a_second(dataset: dict, rounds: int) -> list[float]:
-    """Of one core, after a round to warm up."""
-    set_random_seed(0)
-    dataset = DATASETS.build(dataset)
-    indices = cycle(range(len(dataset)))
+def images_a_second(dataset: dict, rounds: int, images: int = IMAGES) -> list[float]:
+    """Of one core, as a loading worker of a training has them, after a round to warm up."""
+    dataset = DATASETS.build(dict(type='mmcoca.SeededDataset', dataset=dataset))
+    dataset.full_init()
+    visits = chain.from_iterable(repeat(TrainingSampler(dataset, seed=0)))
     rates = []
     for _ in range(1 + rounds):
+        indices = list(islice(visits, images))
         start = time.perf_counter()
-        for index in islice(indices, IMAGES):
+        for index in indices:
             dataset[index]
-        rates.append(IMAGES / (time.perf_counter() - start))
+        rates.append(images / (time.perf_counter() - start))
     return rates[1:]
 
 

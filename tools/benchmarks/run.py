@@ -36,6 +36,7 @@ SECTIONS = {
     'generation': 'Generating captions',
     'recall': 'Recall@1, 5 and 10',
     'loading': 'Loading images',
+    'shards': 'Images from shards',
     'time_to_recall': 'Time to a recall, one training each',
 }
 

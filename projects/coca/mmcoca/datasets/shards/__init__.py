@@ -2,7 +2,7 @@
 from .checking import check_shard
 from .image_text_shards import CACHE, ImageTextShards
 from .shard_files import ShardCache, expand
-from .tar_index import ShardIndex, index_path, read_index
+from .tar_index import ShardIndex, index_path, read_index, write_index
 from .writing import ShardSample, write_shard
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     'expand',
     'index_path',
     'read_index',
+    'write_index',
     'write_shard',
 ]

@@ -47,6 +47,9 @@ class OwnData(ImageTextDataset):
 @TRANSFORMS.register_module(force=True)
 class OwnTransform(BaseTransform):
 
+    def __init__(self, **options):
+        """In the place of one with options, which stay."""
+
     def transform(self, results):
         raise OSError(errno.EIO, 'the own transform fails', 'a file')
 

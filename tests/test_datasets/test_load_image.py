@@ -292,7 +292,7 @@ def test_only_regular_files_are_opened(tmp_path):
         (b'', 'no image of PNG'),
         (b'no picture', 'no image of PNG'),
         (b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n', 'no image of PNG'),
-        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', 'no image of PNG'),
+        (b'<html xmlns="http://www.w3.org/1999/xhtml"/>', 'no image of PNG.* or SVG'),
         (b'\x89PNG\r\n\x1a\n' + bytes(30), ''),
         (b'\xff\xd8\xff', ''),
     ]

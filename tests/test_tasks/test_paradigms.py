@@ -45,7 +45,6 @@ def load(name, emoji_data, folder, steps=12):
             indices=DRAWINGS,
             pipeline=cfg.test_pipeline,
         )
-    cfg.train_dataloader.sampler.type = 'InfiniteSampler'
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.train_cfg = dict(by_epoch=False, max_iters=steps)
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=steps)

@@ -84,7 +84,7 @@ def test_missing_matplotlib_is_one_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 1
     (line, ) = done.stderr.splitlines()
-    assert 'matplotlib' in line and 'mmcoca[emoji]' in line
+    assert 'matplotlib' in line and 'mmcoca[icons]' in line
 
 
 def test_curves_of_the_newest_run(draw_report, tmp_path):

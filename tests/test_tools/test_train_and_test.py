@@ -239,8 +239,8 @@ def test_base_trains_a_step_on_the_cpu(run, emoji_data, tmp_path):
         ),
         (
             'train.py',
-            [CONFIG, '--cfg-options', 'sampler.shuffle=False'],
-            "has no 'sampler' to set: did you mean 'train_dataloader.sampler.shuffle'?",
+            [CONFIG, '--cfg-options', 'sampler.type=DefaultSampler'],
+            "has no 'sampler' to set: did you mean 'train_dataloader.sampler.type'?",
         ),
         *(
             ('train.py', [CONFIG, '--cfg-options', f'{name}={value}'], f'{name}={value!r}: use')

@@ -17,7 +17,7 @@ try:
     from matplotlib.figure import Figure
 except ImportError as error:
     raise SystemExit(
-        f'error: {error}; install what this script needs with pip install "mmcoca[emoji]"'
+        f'error: {error}; install what this script needs with pip install "mmcoca[icons]"'
     ) from None
 
 import mmcv

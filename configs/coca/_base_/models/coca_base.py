@@ -11,7 +11,7 @@ pretrained = 'work_dirs/coca_base/iter_500000.pth'  # what coca_base.py leaves
 
 # How images are read and prepared for it. In training the paper crops; the ratios are ours.
 image = dict(
-    load=[dict(type='mmcoca.LoadImage', reduce_to=image_size)],
+    load=[dict(type='mmcoca.LoadImage', reduce_to=image_size, svg_size=image_size)],
     train=[dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0))],
     test=[dict(type='Resize', scale=(image_size, image_size), interpolation='bicubic')],
 )

@@ -5,6 +5,6 @@ pretrained = 'work_dirs/coca_base_576px/iter_10000.pth'
 
 model = dict(backbone=dict(img_size=image_size))
 image = _base_.image
-image.load[0].reduce_to = image_size
+image.load[0].reduce_to = image.load[0].svg_size = image_size
 image.train[0].scale = image_size
 image.test[0].scale = (image_size, image_size)

@@ -9,7 +9,7 @@ image_size = 32
 pretrained = 'work_dirs/coca_tiny_emoji/epoch_48.pth'  # what coca_tiny_emoji.py leaves
 
 image = dict(
-    load=[dict(type='mmcoca.LoadImage')],
+    load=[dict(type='mmcoca.LoadImage', svg_size=96)],  # as the default data are drawn
     train=[dict(type='RandomResizedCrop', scale=image_size, crop_ratio_range=(0.5, 1.0))],
     test=[dict(type='Resize', scale=(image_size, image_size), interpolation='area')],
 )

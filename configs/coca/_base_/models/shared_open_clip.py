@@ -5,9 +5,10 @@ open_clip_image_size = 224
 
 # As open_clip does: bicubic by Pillow. An image that is not RGB is converted before it is resized,
 # not after (open_clip resizes a palette by nearest neighbours), and is turned upright as its EXIF
-# says. Transparency is dropped, as there: background=(255, 255, 255) would lay it on white.
+# says. Transparency is dropped, as there: background=(255, 255, 255) would lay it on white. SVG is
+# drawn twice as large, since its shorter side becomes the image's.
 open_clip_image = dict(
-    load=[dict(type='mmcoca.LoadImage', background=None)],
+    load=[dict(type='mmcoca.LoadImage', background=None, svg_size=2 * open_clip_image_size)],
     train=[
         dict(
             type='RandomResizedCrop',

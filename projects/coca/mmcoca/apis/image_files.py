@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mmcoca.datasets.transforms import UnreadableImageError, is_image_file
+from mmcoca.datasets.transforms.svg import svg_problem
 from mmcoca.errors import MissingFileError
 from mmcoca.models import CoCa
 
@@ -25,7 +26,8 @@ logger = logging.getLogger(__name__)  # without handlers Python prints warnings 
 def find_images(folder: str | Path) -> list[Path]:
     """Image files in a folder and below, sorted; a warning is logged about what else lies there.
 
-    A link to a file counts as one. Hidden files that are no images are not worth a word.
+    A link to a file counts as one. Hidden files that are no images are not worth a word. SVG files
+    are images where they can be drawn.
 
     Raises FileNotFoundError if there is no such folder, or no image in it.
     """
@@ -35,6 +37,8 @@ def find_images(folder: str | Path) -> list[Path]:
         raise MissingFileError(f'folder {folder} {what}')
     paths = sorted(path for path in folder.rglob('*') if not path.is_dir())
     images = [path for path in paths if is_image_file(path)]
+    if svg_problem() and any(path.suffix.lower() == '.svg' for path in paths):
+        logger.warning('%s', svg_problem())
     if not images:
         raise MissingFileError(
             f"folder {folder} has no file that ends in .bmp, .gif, .jpg, .png or another image's "

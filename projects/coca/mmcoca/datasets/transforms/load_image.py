@@ -21,8 +21,11 @@ from PIL import Image, UnidentifiedImageError
 
 from mmcoca.registry import TRANSFORMS
 
+from .svg import draw_svg, is_svg, svg_problem
+
 WHITE = (255, 255, 255)
 MAX_PIXELS = 2**27
+SVG_SIZE = 512
 # What Pillow may open. EPS, which starts Ghostscript, and what holds no pixels are not among them.
 PILLOW_FORMATS = (
     'PNG', 'JPEG', 'GIF', 'WEBP', 'AVIF', 'BMP', 'DIB', 'TIFF', 'PPM', 'JPEG2000', 'ICO'
@@ -57,9 +60,13 @@ class UnreadableImageError(RuntimeError):
 
 @cache
 def image_endings() -> frozenset[str]:
-    """Endings of the files that `read_image` reads, in lower case; AVIF if Pillow can."""
-    endings = Image.registered_extensions().items()
-    return frozenset(ending for ending, name in endings if name in PILLOW_FORMATS)
+    """Endings of the files that `read_image` reads, in lower case; AVIF and SVG where it can."""
+    endings = {
+        ending
+        for ending, name in Image.registered_extensions().items()
+        if name in PILLOW_FORMATS
+    }
+    return frozenset(endings if svg_problem() else endings | {'.svg'})
 
 
 def is_image_file(path: Path) -> bool:
@@ -76,19 +83,25 @@ class LoadImage(BaseTransform):
     Adds `img` (height,width,3), uint8, BGR, `img_shape` and `ori_shape`, as mmcv's
     LoadImageFromFile does, with the same pixels for opaque 8-bit JPEG and PNG. What is transparent
     shows the background; the image is upright as its EXIF says; of an animation it is the first
-    frame; 16 bits keep the upper 8. An `img` that is there already is kept: an array in BGR, BGRA
-    or grey, or a PIL image.
+    frame; 16 bits keep the upper 8. SVG is told by its content and drawn by
+    `svg.draw_svg`.
+
+    With `img_bytes`, the content of a file, nothing is opened; `img_path` then only names it. An
+    `img` that is there already is kept: an array in BGR, BGRA or grey, or a PIL image.
 
     Args:
         background: Red, green and blue, 0..255, behind what is transparent; None drops the
-            transparency, so that the colours below it show, as in open_clip.
+            transparency, so that the colours below it show, as in open_clip; SVG has none, and is
+            then drawn on white.
         max_pixels: A larger image is refused, from its header, before it is decoded.
         backend_args: Of MMEngine's file backends, for what is no local file.
         reduce_to: Decode a JPEG at a half, a quarter or an eighth of its size, as long as its
             shorter side keeps so many pixels: much faster, for images that are made small anyway.
             None: as it is.
+        svg_size: Pixels of the longer side of SVG, which has no size of its own.
 
-    Raises UnreadableImageError, naming the file and the reason.
+    Raises UnreadableImageError, naming the file and the reason; at once, ValueError for an svg_size
+    below 1.
     """
 
     def __init__(
@@ -97,26 +110,31 @@ class LoadImage(BaseTransform):
         max_pixels: int = MAX_PIXELS,
         backend_args: dict | None = None,
         reduce_to: int | None = None,
+        svg_size: int = SVG_SIZE,
     ) -> None:
+        if svg_size < 1:
+            raise ValueError(f'svg_size is {svg_size}, but must be positive')
         self.background = background and tuple(background)
         self.max_pixels = max_pixels
         self.backend_args = backend_args
         self.reduce_to = reduce_to
+        self.svg_size = svg_size
 
     def transform(self, results: dict) -> dict:
-        """Add the image. Raises KeyError without `img` and `img_path`."""
+        """Add the image. Raises KeyError without `img`, `img_bytes` and `img_path`."""
         if 'img' in results:
             image = loaded_image(results['img'], self.background)
+        elif 'img_bytes' in results:
+            with unreadable(results.get('img_path', 'in memory')):
+                image = self._decode(results['img_bytes'])
         else:
-            image = read_image(
-                results['img_path'],
-                self.background,
-                self.max_pixels,
-                self.backend_args,
-                self.reduce_to,
-            )
+            with unreadable(results['img_path']):
+                image = self._decode(read_file(results['img_path'], self.backend_args))
         shape = image.shape[:2]
         return dict(results, img=image, img_shape=shape, ori_shape=shape)
+
+    def _decode(self, data: bytes) -> np.ndarray:
+        return decode_image(data, self.background, self.max_pixels, self.reduce_to, self.svg_size)
 
 
 def read_image(
@@ -125,21 +143,30 @@ def read_image(
     max_pixels: int = MAX_PIXELS,
     backend_args: dict | None = None,
     reduce_to: int | None = None,
+    svg_size: int = SVG_SIZE,
 ) -> np.ndarray:
     """The image (height,width,3), uint8, BGR, of a file. See `LoadImage`."""
+    with unreadable(path):
+        data = read_file(path, backend_args)
+        return decode_image(data, background, max_pixels, reduce_to, svg_size)
+
+
+@contextmanager
+def unreadable(path: str | os.PathLike) -> Iterator[None]:
+    """Raise UnreadableImageError for an image in place of any other error."""
     try:
-        data = read_file(os.fspath(path), backend_args)
-        return decode_image(data, background, max_pixels, reduce_to)
+        yield
     except Exception as error:  # decoders raise whatever they like
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise UnreadableImageError(f'image {path} cannot be read: {reason}') from error
 
 
-def read_file(path: str, backend_args: dict | None = None) -> bytes:
+def read_file(path: str | os.PathLike, backend_args: dict | None = None) -> bytes:
     """The content of a regular file, or of what a backend of MMEngine reads.
 
     Raises ValueError for anything else on the disk: reading a pipe would wait for ever.
     """
+    path = os.fspath(path)
     if '://' in path or backend_args:
         return fileio.get(path, backend_args=backend_args)
     if not stat.S_ISREG(os.stat(path).st_mode):
@@ -153,6 +180,7 @@ def decode_image(
     background: Sequence[int] | None = WHITE,
     max_pixels: int = MAX_PIXELS,
     reduce_to: int | None = None,
+    svg_size: int = SVG_SIZE,
 ) -> np.ndarray:
     """The content of an image file -> (height,width,3), uint8, BGR. Raises ValueError for none."""
     size = plain_png_size(data) or plain_jpeg_size(data)
@@ -164,6 +192,9 @@ def decode_image(
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
         if image is not None:
             return image
+    if is_svg(data):
+        check_size((svg_size, svg_size), max_pixels)
+        return draw_svg(data, svg_size, background or WHITE)
     with pillow_without_limit(), open_by_pillow(data) as image:
         check_size(image.size, max_pixels)
         image.load()
@@ -256,7 +287,7 @@ def open_by_pillow(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError as error:
-        raise ValueError(f'it is no image of {", ".join(formats)}') from error
+        raise ValueError(f'it is no image of {", ".join(formats)} or SVG') from error
 
 
 def eight_bits(image: Image.Image) -> Image.Image:

@@ -16,6 +16,7 @@ from mmcoca.registry import HOOKS
 from mmcoca.seeds import seed_generators, seeds_at
 
 KEY = 'data_position'  # in a checkpoint
+OF_STEPS = 1  # in the key of a seed: no visit of an item has the same
 
 
 @HOOKS.register_module()
@@ -66,7 +67,7 @@ class ResumeHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
         """Seed what the model draws in this step."""
-        key = (self._position['seed'], get_rank())
+        key = (self._position['seed'], get_rank(), OF_STEPS)
         seed = int(seeds_at(key, np.array([runner.iter]))[0])
         seed_generators(seed)
         if torch.cuda.is_available():

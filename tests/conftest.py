@@ -29,7 +29,13 @@ from yapf.yapflib import yapf_api
 from mmcoca.models import CoCa
 
 REPOSITORY = Path(__file__).parents[1]
-LONGEST = ('test_open_clip.py', 'test_programs.py', 'test_compile.py', 'test_processes.py')
+LONGEST = (
+    'test_open_clip.py',
+    'test_programs.py',
+    'test_compile.py',
+    'test_processes.py',
+    'test_exact_resume.py',
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

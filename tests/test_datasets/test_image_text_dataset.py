@@ -181,9 +181,9 @@ def test_unreadable_image_is_skipped_and_counted_in_training(folder, num_workers
     )
     captions = [s.gt_caption for batch in loader for s in batch['data_samples']]
     assert len(captions) == 4 and 'grün, groß' not in captions
-    faults = data.faults()
+    faults = data.fault_log.faults()
     assert faults.total >= 1 and faults.visits == 4  # the item in its place may be it again
-    assert faults.places == [f'line 2: {folder}/images/b.png']
+    assert [data.fault_place(*item) for item in faults.items] == [f'line 2: {folder}/images/b.png']
     data.check_faults(faults)
     data.max_unreadable = 0.01
     with pytest.raises(UnreadableImageError, match=r'\d of 4 items .*line 2: .*b.png .*1.00%'):

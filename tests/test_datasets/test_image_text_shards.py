@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
 
 import cv2
 import numpy as np
@@ -104,7 +105,7 @@ def test_forms_of_the_wild(tmp_path):
     assert captions == [['a text'], ['one', 'two'], ['b'], ['größer']]
     texts = ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE, caption_key='txt', test_mode=True)
     assert texts[2]['data_samples'].gt_caption == ['b']
-    with pytest.raises(UnreadableImageError, match='x.tar/./a/001.webp: missing caption .*txt'):
+    with pytest.raises(UnreadableImageError, match='x.tar/./a/001.webp: missing caption .no txt'):
         texts[1]
 
 
@@ -142,7 +143,8 @@ def test_loaded_by_workers(tmp_path, num_workers):
         for image, sample in zip(batch['inputs'], batch['data_samples'])
     ]
     assert sorted(seen) == [(i, f'thing {i}') for i in range(9)]
-    assert shown(pickle.loads(pickle.dumps(data))[8]) == (8, 'thing 8')
+    copy = pickle.loads(pickle.dumps(SeededDataset(data)))
+    assert shown(copy[8]) == (8, 'thing 8') and copy.shard_sizes.tolist() == [3, 4, 2]
 
 
 def test_named_by_braces_wildcards_and_lists(tmp_path):
@@ -191,8 +193,8 @@ def test_faults_are_skipped_counted_and_named(tmp_path):
     loader = DataLoader(data, 3, num_workers=2, collate_fn=pseudo_collate)
     captions = [s.gt_caption for batch in loader for s in batch['data_samples']]
     assert captions == ['good'] * 9
-    faults = data.faults()
-    first = {place for place in faults.places}
+    faults = data.fault_log.faults()
+    first = {data.fault_place(*item) for item in faults.items}
     for number, kind in (
         (1, 'invalid JSON'), (2, 'invalid JSON'), (3, 'missing caption'), (4, 'missing caption'),
         (5, 'empty caption'), (6, 'unreadable image'), (8, 'missing caption'),
@@ -205,6 +207,9 @@ def test_faults_are_skipped_counted_and_named(tmp_path):
     data.max_unreadable = 0.01
     with pytest.raises(UnreadableImageError, match='the limit, max_unreadable'):
         data.check_faults(faults)
+    with pytest.raises(AnnotationError, match=r'x.tar: 9 samples .*x.tar/7 \(no image\)'):
+        ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE, test_mode=True)
+    write_tar(tmp_path / 'x.tar', faulty_members()[:9])
     tested = ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE, test_mode=True)
     with pytest.raises(UnreadableImageError, match=r'x.tar/1.png: invalid JSON \(.*column'):
         tested[1]
@@ -249,6 +254,22 @@ def test_a_shard_cut_anywhere(tmp_path):
         assert [kind for kind, _ in data.shard_faults] == ['broken shard']
 
 
+@pytest.mark.parametrize('field', [124, 345])
+def test_headers_that_lead_nowhere(tmp_path, field):
+    """A negative size, and a number that is none."""
+    path = make_shards(tmp_path, (4, )) / '00000.tar'
+    content = bytearray(path.read_bytes())
+    with tarfile.open(path) as archive:
+        start = archive.getmember('002.png').offset
+    content[start + 124:start + 136] = b'\xff' * 12 if field == 124 else b'99zz\0' + bytes(7)
+    checksum = sum(content[start:start + 148]) + 8 * 32 + sum(content[start + 156:start + 512])
+    content[start + 148:start + 156] = f'{checksum:06o}\0 '.encode()
+    path.write_bytes(content)
+    index_path(path).unlink()
+    data = ImageTextShards(str(path), PIPELINE)
+    assert len(data) == 2 and data.shard_faults[0][0] == 'broken shard'
+
+
 def test_a_damaged_header_ends_a_shard(tmp_path):
     path = make_shards(tmp_path, (4, )) / '00000.tar'
     content = bytearray(path.read_bytes())
@@ -276,13 +297,17 @@ def test_the_index_is_kept_and_made_anew_when_the_shard_changes(tmp_path):
     before = index.stat().st_mtime_ns
     assert len(ImageTextShards(str(path))) == 3 and index.stat().st_mtime_ns == before
     attack = io.BytesIO()
-    np.savez(attack, samples=np.array([Attack()]), faults=np.zeros((0, 2)), shard_size=1)
+    np.savez(attack, samples=np.array([Attack()]), faults=np.zeros((0, 2)), state=np.array([1, 1]))
     for damage in (b'', b'PK\3\4 no index', attack.getvalue()):
         index.write_bytes(damage)
         assert len(ImageTextShards(str(path))) == 3
     assert not Attack.succeeded
-    write_tar(path, faulty_members())
-    assert len(ImageTextShards(str(path))) == 9
+    state = path.stat()
+    other = path.read_bytes().replace(b'thing 0', b'thing 9')
+    path.write_bytes(other)
+    assert path.stat().st_size == state.st_size
+    assert ImageTextShards(str(path))[0]['gt_caption'] == 'thing 9'
+    assert index.stat().st_mtime_ns > before
 
 
 def test_no_index_where_the_folder_does_not_let_it(tmp_path, monkeypatch):
@@ -299,7 +324,7 @@ def test_no_index_where_the_folder_does_not_let_it(tmp_path, monkeypatch):
 
 def test_written_to_the_byte(tmp_path):
     one, two = make_shards(tmp_path / 'a'), make_shards(tmp_path / 'b')
-    for path in sorted(one.iterdir()):
+    for path in sorted(one.glob('*.tar')):
         assert path.read_bytes() == (two / path.name).read_bytes(), path.name
 
     def broken():
@@ -354,7 +379,8 @@ def test_the_cache_stays_below_its_size(tmp_path, server):
     names = [f'{url}/0000{i}.tar' for i in range(4)]
     for used, name in enumerate((*names, names[3], names[0])):
         assert cache.path_of(name).stat().st_size == size
-        os.utime(cache.path_of(name), (used, used))  # as if a second had passed
+        path = cache.path_of(name)
+        os.utime(path, (used, path.stat().st_mtime))  # as if a second had passed
         copies = list((tmp_path / 'cache').glob('*.tar'))
         assert len(copies) <= 2
     assert [path[-5] for path in requests] == ['0', '1', '2', '3', '0']
@@ -364,11 +390,48 @@ def test_the_cache_stays_below_its_size(tmp_path, server):
     assert [shown(data[i])[0] for i in range(12)] == list(range(12))
 
 
+def read_all(names, cache_dir, number):
+    """In a process of its own: each sample, in another order."""
+    init_default_scope('mmpretrain')
+    data = ImageTextShards(names, PIPELINE, cache_dir=cache_dir, cache_gib=1e-6)
+    order = list(range(len(data)))[::number]
+    assert [shown(data[i])[0] for i in order] == order
+
+
+def test_processes_share_a_cache_that_is_too_small(tmp_path, server):
+    url, _ = server
+    make_shards(tmp_path / 'served', (3, ) * 6)
+    names = [f'{url}/0000{i}.tar' for i in range(6)]
+    jobs = [
+        get_context('spawn'
+                    ).Process(target=read_all, args=(names, str(tmp_path / 'cache'), number))
+        for number in (1, -1)
+    ]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+        assert job.exitcode == 0
+    assert len(list((tmp_path / 'cache').glob('[0-9a-f]*.tar'))) == 1
+
+
+def test_what_else_lies_in_the_cache_stays(tmp_path, server):
+    url, _ = server
+    make_shards(tmp_path / 'served')
+    (tmp_path / 'cache' / 'folder').mkdir(parents=True)
+    (tmp_path / 'cache' / 'mine.tar').write_bytes(bytes(10**6))
+    ImageTextShards(f'{url}/00000.tar', cache_dir=str(tmp_path / 'cache'), cache_gib=1e-6)
+    assert (tmp_path / 'cache' / 'mine.tar').is_file() and (tmp_path / 'cache' / 'folder').is_dir()
+
+
 def test_remote_faults(tmp_path, server):
     url, _ = server
     make_shards(tmp_path / 'served')
     options = dict(pipeline=PIPELINE, cache_dir=str(tmp_path / 'cache'))
-    data = ImageTextShards([f'{url}/00000.tar', f'{url}/absent.tar'], **options)
+    names = [f'{url}/00000.tar', f'{url}/absent.tar']
+    with pytest.raises(AnnotationError, match='about 3 samples are missing .*1.00%'):
+        ImageTextShards(names, **options)
+    data = ImageTextShards(names, max_unreadable=0.5, **options)
     assert len(data) == 3
     ((kind, place), ) = data.shard_faults
     assert kind == 'unreadable shard' and 'absent.tar' in place and '404' in place
@@ -381,4 +444,4 @@ def test_a_shard_that_vanishes_is_a_fault(tmp_path):
     (tmp_path / '00001.tar').unlink()
     item = data[4]
     assert shown(item)[0] not in range(3, 7)
-    assert data.faults().counts['unreadable shard'] >= 1
+    assert data.fault_log.faults().counts['unreadable shard'] >= 1

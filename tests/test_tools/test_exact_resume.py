@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -48,7 +49,10 @@ default_hooks = dict(
     logger=dict(interval=1),
 )
 '''
-BY_EPOCHS = 'train_cfg = dict(max_epochs=3)\n'  # 12 steps
+BY_EPOCHS = '''
+train_cfg = dict(max_epochs=3)  # 12 steps
+param_scheduler = [dict(type='MultiStepLR', milestones=[1, 2], gamma=0.5, by_epoch=True)]
+'''
 BY_ITERATIONS = '''
 train_cfg = dict(_delete_=True, by_epoch=False, max_iters=12)
 log_processor = dict(by_epoch=False)
@@ -105,7 +109,7 @@ def assert_same(one, other, place=''):
     'kind, loop, kills',
     [
         ('files', BY_EPOCHS, ('after 7', 'saving 10')),
-        ('shards', BY_ITERATIONS, ('saving 4', 'after 11')),
+        ('shards', BY_ITERATIONS, ('after 7', )),
     ],
     ids=['files by epochs', 'shards by iterations'],
 )
@@ -118,7 +122,7 @@ def test_killed_and_resumed(
     config.write_text(CONFIG.format(repository=repository, emoji=emoji_data) + data[kind] + loop)
     done = run_tool('train.py', config, '--work-dir', tmp_path / 'whole')
     assert done.returncode == 0, done.stderr
-    workers = iter((0, 3))
+    workers = iter((0, 1))
     command = [sys.executable, repository / 'tools' / 'train.py', config, '--resume']
     command += ['--work-dir', tmp_path / 'killed', '--cfg-options']
     for kill in kills:
@@ -136,6 +140,60 @@ def test_killed_and_resumed(
     done = run_tool('train.py', config, '--work-dir', tmp_path / 'killed', '--resume')
     assert done.returncode == 0, done.stderr
     assert_same(state(tmp_path / 'whole'), state(tmp_path / 'killed'))
+
+
+@pytest.fixture
+def train(run_tool, repository, emoji_data, data, tmp_path, monkeypatch):
+    """Trains on the files by a loop, in one folder; returns the newest checkpoint."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'killer.py').write_text(KILLER)
+    head = CONFIG.format(repository=repository, emoji=emoji_data) + data['files']
+
+    def train(loop, *options, resume=None):
+        config = tmp_path / 'config.py'
+        config.write_text(head + loop)
+        arguments = ['--work-dir', tmp_path / 'run', '--cfg-options', *options]
+        arguments += ['train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False']
+        if resume:
+            arguments = ['--resume', resume, *arguments]
+        done = run_tool('train.py', config, *arguments)
+        assert done.returncode == 0, done.stderr
+        return Path((tmp_path / 'run' / 'last_checkpoint').read_text())
+
+    return train
+
+
+def position_in(checkpoint):
+    position = torch.load(checkpoint, weights_only=False)['data_position']
+    return checkpoint.stem, position['epoch'], position['done']
+
+
+EVERY_THIRD = 'default_hooks.checkpoint.interval=3'
+
+
+def test_a_rest_that_fills_no_batch_of_another_size(train):
+    third = train(BY_EPOCHS, 'train_cfg.max_epochs=1', EVERY_THIRD).with_name('iter_3.pth')
+    assert position_in(third) == ('iter_3', 0, 24)
+    larger = ('train_dataloader.batch_size=16', EVERY_THIRD)
+    last = train(BY_EPOCHS, 'train_cfg.max_epochs=2', *larger, resume=third)
+    assert position_in(last) == ('iter_5', 1, 32)
+    last = train(BY_ITERATIONS, 'train_cfg.max_iters=6', *larger, resume=third)
+    assert position_in(last) == ('iter_6', 2, 16)
+    # One that was saved before there were positions begins its epoch anew.
+    checkpoint = torch.load(third, weights_only=False)
+    del checkpoint['data_position']
+    torch.save(checkpoint, third)
+    last = train(BY_EPOCHS, 'train_cfg.max_epochs=1', *larger, resume=third)
+    assert position_in(last) == ('iter_5', 0, 32)
+
+
+def test_data_of_another_size_are_an_error(run_tool, tmp_path, train):
+    last = train(BY_ITERATIONS, 'train_cfg.max_iters=2')
+    options = ['train_dataloader.dataset.indices=16', 'train_cfg.max_iters=4']
+    options = ['--work-dir', tmp_path / 'run', '--cfg-options', *options]
+    done = run_tool('train.py', tmp_path / 'config.py', '--resume', last, *options)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'the training data have 16 items, but had 32' in done.stderr
 
 
 def test_a_resume_loads_nothing_that_was_seen(

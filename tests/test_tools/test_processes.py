@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -141,9 +142,7 @@ def test_another_number_of_processes_goes_on_where_the_others_were(
     (tmp_path / 'notes-0').unlink()
     command = [sys.executable, *train, *options, 'train_cfg.max_iters=8']
     command += ['train_dataloader.batch_size=2']
-    done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, cwd=repository
-    )
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=repository)
     assert done.returncode == 0, done.stderr
     one = [json.loads(line) for line in (tmp_path / 'notes-0').read_text().splitlines()]
     assert [step for step, _ in one] == [3, 4, 5, 6, 7]
@@ -152,7 +151,11 @@ def test_another_number_of_processes_goes_on_where_the_others_were(
     assert len(seen) == 34
     # Random others stand for the two broken images.
     assert len(set(readable)) == 32
-    assert 'items could not be read' in output + done.stdout
+    # Each run tells what all of its processes met.
+    reports = re.findall(r'(\d) of (\d+) items could not be read .*', output + done.stdout)
+    assert sum(int(count) for count, _ in reports) >= 2
+    assert {int(visits) for _, visits in reports} <= {24, 10}
+    assert all(str(path) in output + done.stdout for path in broken)
 
 
 @pytest.mark.parametrize('launcher', LAUNCHERS)

@@ -8,6 +8,7 @@ needs.
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -29,13 +30,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog="example: python tools/dataset_converters/check_shards.py 'data/icons/train/*.tar'",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('shards', nargs='+', help='as ImageTextShards takes them')
+    parser.add_argument('shards', nargs='+', help='paths, folders, URLs, with braces and wildcards')
     parser.add_argument(
         '--caption-key',
         nargs='+',
         default=[],
         metavar='KEY[=WEIGHT]',
-        help='as ImageTextShards takes it',
+        help='of the .json, or txt for the .txt files (caption, else txt)',
     )
     parser.add_argument('--cache-dir', default=CACHE, help='for remote shards (%(default)s)')
     parser.add_argument(
@@ -55,7 +56,8 @@ def caption_key(options: Sequence[str]) -> str | dict[str, float] | None:
 
 
 def be_quiet() -> None:
-    """Set up a process: what each data set says of itself is not asked for."""
+    """Set up a process: Ctrl-C is for its parent, and what each data set says not asked for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     MMLogger.get_current_instance().setLevel('ERROR')
     init_default_scope('mmpretrain')
 

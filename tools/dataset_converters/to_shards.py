@@ -18,7 +18,7 @@ from whole_folders import sha256
 
 from mmcoca.command_line import positive, user_errors
 from mmcoca.datasets import ImageTextDataset
-from mmcoca.datasets.shards import ShardSample, write_shard
+from mmcoca.datasets.shards import IMAGE_ENDINGS, ShardSample, write_shard
 from mmcoca.errors import UserError
 from mmcoca.seeds import permutation
 
@@ -42,8 +42,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--seed', type=int, default=0, help='of the order of the images (default: %(default)s)'
     )
-    parser.add_argument('--caption-key', help='as in ImageTextDataset')
-    parser.add_argument('--image-key', help='as in ImageTextDataset')
+    parser.add_argument('--caption-key', help='column or JSON key of the captions (caption)')
+    parser.add_argument(
+        '--image-key', help='column or JSON key of the path (image; file_name in COCO JSON)'
+    )
     args = parser.parse_args(argv)
     if args.seed < 0:
         parser.error(f'--seed {args.seed}: use 0 or more')
@@ -63,6 +65,8 @@ def check_settings(args: argparse.Namespace) -> None:
                 'another folder, or delete it'
             )
     args.out.mkdir(parents=True, exist_ok=True)
+    for left_over in args.out.glob('.*.tar.*'):  # by a process that was killed
+        left_over.unlink()
     path.write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
 
 
@@ -71,12 +75,18 @@ def samples_of(dataset: ImageTextDataset, numbers: Sequence[int]) -> Iterator[Sh
     for number in numbers:
         item = dataset.get_data_info(number)
         path = item['img_path']
+        ending = Path(path).suffix.lower()
+        if ending[1:] not in IMAGE_ENDINGS:
+            raise UserError(
+                f'{dataset.ann_file} {item["row"]}: {path}: the ending of an image in a shard is one '
+                f'of {", ".join(sorted(IMAGE_ENDINGS))}'
+            )
         try:
             image = get(path)
         except OSError as error:
             raise UserError(f'{dataset.ann_file} {item["row"]}: {path}: {error}') from error
         record = dict(caption=item['gt_caption'], id=item['image_id'])
-        yield ShardSample(f'{number:09d}', image, Path(path).suffix.lower(), record)
+        yield ShardSample(f'{number:09d}', image, ending, record)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -111,7 +111,9 @@ def draw_by_visit(runner: Runner) -> None:
     """Have augmentation depend on seed, epoch and position, where a TrainingSampler tells them."""
     loader = runner._train_dataloader
     if isinstance(loader, Mapping) and isinstance(loader.get('sampler'), Mapping):
-        if DATA_SAMPLERS.get(loader['sampler']['type']) is TrainingSampler:
+        sampler = loader['sampler']['type']
+        sampler = DATA_SAMPLERS.get(sampler) if isinstance(sampler, str) else sampler
+        if isinstance(sampler, type) and issubclass(sampler, TrainingSampler):
             dataset = dict(type='mmcoca.SeededDataset', dataset=loader['dataset'])
             runner._train_dataloader = dict(loader, dataset=dataset)
 

@@ -13,7 +13,7 @@ from torch.utils.data import get_worker_info
 from .transforms import UnreadableImageError
 
 MAX_WORKERS = 255
-KEPT = 16  # faults of a worker that are named
+KEPT = 16  # faulty items of a worker that are named
 SHOWN = 10  # of all, in a message
 
 
@@ -21,6 +21,30 @@ def listing(rows: Sequence[str]) -> str:
     """The first rows, and how many more there are."""
     more = len(rows) - SHOWN
     return '; '.join(rows[:SHOWN]) + (f'; and {more} more' if more > 0 else '')
+
+
+class Faults(NamedTuple):
+    """What was wrong with the items of a data set.
+
+    Attributes:
+        visits: Number of items that were read.
+        counts: Number of faults by kind.
+        items: The first faulty items, with the kind.
+    """
+
+    visits: int
+    counts: Counter[str]
+    items: frozenset[tuple[int, str]]
+
+    def __add__(self, other: Faults) -> Faults:
+        return Faults(
+            self.visits + other.visits, self.counts + other.counts, self.items | other.items
+        )
+
+    @property
+    def total(self) -> int:
+        """Number of faults."""
+        return sum(self.counts.values())
 
 
 class FaultLog:
@@ -37,7 +61,8 @@ class FaultLog:
         rows = MAX_WORKERS + 1
         self.visits = torch.zeros(rows, dtype=torch.int64).share_memory_()
         self.counts = torch.zeros(rows, len(self.kinds), dtype=torch.int64).share_memory_()
-        self.items = torch.zeros(rows, KEPT, 2, dtype=torch.int64).share_memory_()
+        self.num_kept = torch.zeros(rows, dtype=torch.int64).share_memory_()
+        self.kept = torch.zeros(rows, KEPT, 2, dtype=torch.int64).share_memory_()
 
     def note_visit(self) -> None:
         """Count an item that was read."""
@@ -46,50 +71,29 @@ class FaultLog:
     def note_fault(self, item: int, kind: str) -> None:
         """Count a fault, and keep which item has it if it is one of the first."""
         row, number = self._row(), self.kinds.index(kind)
-        place = int(self.counts[row].sum())
-        if place < KEPT:
-            self.items[row, place] = torch.tensor([item, number])
         self.counts[row, number] += 1
+        place = int(self.num_kept[row])
+        if place < KEPT and [int(item), number] not in self.kept[row, :place].tolist():
+            self.kept[row, place] = torch.tensor([int(item), number])
+            self.num_kept[row] += 1
 
     @staticmethod
     def _row() -> int:
         worker = get_worker_info()
         return 0 if worker is None else 1 + worker.id % MAX_WORKERS
 
-    def first(self) -> list[tuple[int, str]]:
-        """Item and kind of the first faults of each worker, an item once."""
-        found = set()
-        for items, count in zip(self.items.tolist(), self.counts.sum(1).tolist()):
-            found |= {(item, self.kinds[kind]) for item, kind in items[:count]}
-        return sorted(found)
+    def faults(self) -> Faults:
+        """What was counted since `clear`."""
+        counts = Counter(dict(zip(self.kinds, self.counts.sum(0).tolist())))
+        rows = zip(self.kept.tolist(), self.num_kept.tolist())
+        kept = [pair for items, number in rows if number for pair in items[:number]]
+        items = frozenset((item, self.kinds[kind]) for item, kind in kept)
+        return Faults(int(self.visits.sum()), +counts, items)
 
     def clear(self) -> None:
         """Begin anew."""
-        for numbers in (self.visits, self.counts, self.items):
+        for numbers in (self.visits, self.counts, self.num_kept):
             numbers.zero_()
-
-
-class Faults(NamedTuple):
-    """What was wrong with the items of a data set.
-
-    Attributes:
-        visits: Number of items that were read.
-        counts: Number of faults by kind.
-        places: Where the first faults are.
-    """
-
-    visits: int
-    counts: Counter[str]
-    places: list[str]
-
-    def __add__(self, other: Faults) -> Faults:
-        places = self.places + [place for place in other.places if place not in self.places]
-        return Faults(self.visits + other.visits, self.counts + other.counts, places)
-
-    @property
-    def total(self) -> int:
-        """Number of faults."""
-        return sum(self.counts.values())
 
 
 class CountsFaults:
@@ -111,21 +115,16 @@ class CountsFaults:
         """Where a faulty item stands, for messages."""
         raise NotImplementedError
 
-    def faults(self) -> Faults:
-        """What this process has counted since `fault_log` was cleared."""
-        log = self.fault_log
-        counts = Counter(dict(zip(log.kinds, log.counts.sum(0).tolist())))
-        places = [self.fault_place(item, kind) for item, kind in log.first()]
-        return Faults(int(log.visits.sum()), counts, places)
-
-    def fault_report(self, faults: Faults) -> str:
-        """A line on the faults of all processes."""
-        kinds = ', '.join(f'{count} {kind}' for kind, count in faults.counts.items() if count)
-        more = faults.total - len(faults.places[:SHOWN])
-        places = '; '.join(faults.places[:SHOWN]) + (f'; and {more} more' if more > 0 else '')
+    def fault_report(self, faults: Faults) -> str | None:
+        """A line on the faults of all processes; None where there are none."""
+        if not faults.total:
+            return None
+        kinds = ', '.join(f'{count} {kind}' for kind, count in faults.counts.items())
+        places = [self.fault_place(*item) for item in sorted(faults.items)[:SHOWN]]
+        more = ', among others' if len(faults.items) > SHOWN else ''
         return (
             f'{self.fault_source()}: {faults.total} of {faults.visits} items could not be read and '
-            f'were skipped ({kinds}): {places}'
+            f'were skipped ({kinds}): {"; ".join(places)}{more}'
         )
 
     def check_faults(self, faults: Faults) -> None:

@@ -227,6 +227,6 @@ class ImageTextDataset(CountsFaults, BaseDataset):
         return self.ann_file
 
     def fault_place(self, item: int, kind: str) -> str:
-        """Row and image."""
+        """Row and image; `kind` is always the same."""
         info = self.get_data_info(item)
         return f'{info["row"]}: {info["img_path"]}'

@@ -62,10 +62,11 @@ class EpochOrder:
 class TrainingSampler(Sampler):
     """Each item once an epoch over all processes and workers, in an order that a position tells.
 
-    Process r of P visits the positions r, r + P, ... of an epoch. Where the items do not go up in
-    the number of processes, the first P - 1 at most are visited twice, so that all processes make
-    as many steps. A training goes on in the middle of an epoch by `go_on`, also with another number
-    of processes, without a look at what was visited.
+    Process r of P visits the positions r, r + P, ... of an epoch. Where P does not divide the number
+    of items, the first P - 1 of the epoch at most are visited again at its end, so that all
+    processes have as many; a loader's `drop_last` leaves out what does not fill a batch. A training
+    goes on in the middle of an epoch by `go_on`, also with another number of processes, without a
+    look at what was visited.
 
     Data sets with `shard_sizes` are shuffled shard by shard and within a window, so that items that
     lie together are read together; others as a whole.
@@ -92,9 +93,12 @@ class TrainingSampler(Sampler):
         self.shuffle = shuffle
         self.epoch = 0
         self.start = 0  # position at which the epoch begins, after a resume
+        self.num_items = len(dataset)
         sizes: Sequence[int] | None = getattr(dataset, 'shard_sizes', None)
-        self.sizes = np.array([len(dataset)] if sizes is None else sizes, np.int64)
-        self.window = max(1, len(dataset)) if sizes is None else window
+        if sizes is not None and sum(sizes) != self.num_items:  # of more than these items
+            sizes = None
+        self.sizes = np.array([self.num_items] if sizes is None else sizes, np.int64)
+        self.window = max(1, self.num_items) if sizes is None else window
 
     def set_epoch(self, epoch: int) -> None:
         """Begin an epoch at its first position."""
@@ -106,7 +110,7 @@ class TrainingSampler(Sampler):
 
     def __len__(self) -> int:
         """Items that this process visits from the start on."""
-        return -((self.start - int(self.sizes.sum())) // self.world_size)
+        return max(0, -((self.start - self.num_items) // self.world_size))
 
     def __iter__(self) -> Iterator[DrawnIndex]:
         """The items, each with its seed."""
@@ -124,7 +128,8 @@ class TrainingSampler(Sampler):
         seeds = seeds_at((self.seed, self.epoch), positions)
         places = positions % order.num_items
         windows = places // order.window
-        for number in dict.fromkeys(windows.tolist()):
-            here = windows == number
+        borders = np.flatnonzero(np.diff(windows)) + 1  # behind the last item comes the first again
+        for here in np.split(np.arange(len(positions)), borders):
+            number = int(windows[here[0]])
             items = order.of_window(number)[places[here] - number * order.window]
             yield from map(DrawnIndex, items.tolist(), seeds[here].tolist())

@@ -29,7 +29,9 @@ class SeededDataset(Dataset):
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, Mapping) else dataset
 
     def __getattr__(self, name: str) -> Any:
-        if name == 'dataset':  # not there yet, while it is copied or sent to a worker
+        # While it is copied or sent to a worker, the data set is not there yet; and Python's own
+        # methods, such as __getstate__, are not to be those of the data set.
+        if name == 'dataset' or name.startswith('__'):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 

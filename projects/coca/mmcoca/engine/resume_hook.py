@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
+from mmcoca.errors import SettingError
 from mmcoca.registry import HOOKS
 from mmcoca.seeds import seed_generators, seeds_at
 
@@ -29,6 +30,8 @@ class ResumeHook(Hook):
     the same processes repeats the losses of one that was not, on CPUs to the bit.
 
     With another sampler the data begin again as MMEngine has them.
+
+    Raises SettingError where the checkpoint's data had another number of items.
     """
 
     priority = 'BELOW_NORMAL'  # after MMEngine's DistSamplerSeedHook, before checkpoints are saved
@@ -42,20 +45,29 @@ class ResumeHook(Hook):
             self._position = checkpoint.get(KEY)
 
     def before_train(self, runner: Runner) -> None:
-        """Find the position; a checkpoint without one was saved before there were any."""
-        loader = runner.train_dataloader
+        """Find the position, and have the loop begin there."""
+        loader, loop = runner.train_dataloader, runner.train_loop
         self._draws_by_position = hasattr(loader.sampler, 'go_on') and loader.batch_size is not None
-        if self._position is None:
-            seed = loader.sampler.seed if self._draws_by_position else runner.seed
-            epoch, steps = divmod(runner.iter, max(1, len(loader)))
-            self._position = dict(epoch=epoch, done=steps * items_of_step(loader), seed=seed)
         if not self._draws_by_position:
+            self._position = dict(seed=runner.seed)
             return
-        loader.sampler.seed = self._position['seed']
-        if isinstance(runner.train_loop, IterBasedTrainLoop):
-            runner.train_loop.dataloader_iterator = EndlessBatches(loader)
-        else:  # saved behind the last step of an epoch, it still says that epoch
-            runner.train_loop._epoch = self._position['epoch']
+        sampler = loader.sampler
+        if self._position is None:
+            self._position = first_position(runner)
+        elif self._position['items'] != sampler.num_items:
+            raise SettingError(
+                f'the training data have {sampler.num_items} items, but had '
+                f'{self._position["items"]} where the checkpoint was saved: to begin anew with its '
+                'weights, set load_from in place of --resume'
+            )
+        sampler.seed = self._position['seed']
+        if isinstance(loop, IterBasedTrainLoop):
+            loop.dataloader_iterator = EndlessBatches(loader)
+        elif isinstance(loop, EpochBasedTrainLoop):
+            whole_epoch = len(loader)
+            sampler.go_on(self._position['epoch'], self._position['done'])
+            epochs_after = loop.max_epochs - loop.epoch - 1
+            loop._max_iters = loop.iter + len(loader) + epochs_after * whole_epoch
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin the epoch at the position."""
@@ -84,9 +96,16 @@ class ResumeHook(Hook):
         if not self._draws_by_position:
             return
         loader, position = runner.train_dataloader, self._position
+        if position['epoch'] != loader.sampler.epoch:  # which EndlessBatches has begun
+            position |= dict(epoch=loader.sampler.epoch, done=0)
         position['done'] += items_of_step(loader)
-        if position['done'] - loader.sampler.start >= len(loader) * items_of_step(loader):
-            position |= dict(epoch=position['epoch'] + 1, done=0)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Go on to the next epoch. A checkpoint of its last step resumes with what follows that:
+        schedulers by epochs, validation.
+        """
+        if self._draws_by_position and isinstance(runner.train_loop, EpochBasedTrainLoop):
+            self._position |= dict(epoch=self._position['epoch'] + 1, done=0)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the position into the checkpoint."""
@@ -94,9 +113,20 @@ class ResumeHook(Hook):
             checkpoint[KEY] = dict(self._position)
 
 
+def first_position(runner: Runner) -> dict[str, int]:
+    """Where a training begins; or goes on, with a checkpoint that notes no position."""
+    loader = runner.train_dataloader
+    epoch, done = runner.epoch, 0
+    if isinstance(runner.train_loop, IterBasedTrainLoop):
+        epoch, steps = divmod(runner.iter, max(1, len(loader)))
+        done = steps * items_of_step(loader)
+    sampler = loader.sampler
+    return dict(epoch=epoch, done=done, seed=sampler.seed, items=sampler.num_items)
+
+
 def items_of_step(loader: DataLoader) -> int:
     """Items of a batch, over all processes."""
-    return (loader.batch_size or 1) * get_world_size()
+    return loader.batch_size * get_world_size()
 
 
 class EndlessBatches:

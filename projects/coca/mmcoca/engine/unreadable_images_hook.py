@@ -50,13 +50,14 @@ class UnreadableImagesHook(Hook):
         for dataset in counting_datasets(runner.train_dataloader.dataset):
             faults = faults_of_all(dataset)
             dataset.check_faults(faults)
-            if faults.total:
-                runner.logger.warning(dataset.fault_report(faults))
+            report = dataset.fault_report(faults)
+            if report is not None:
+                runner.logger.warning(report)
 
 
 def faults_of_all(dataset: Any) -> Any:
     """The faults that all processes have counted in a data set."""
-    return reduce(add, all_gather_object(dataset.faults()))
+    return reduce(add, all_gather_object(dataset.fault_log.faults()))
 
 
 def counting_datasets(dataset: object) -> list:

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 import random
+import time
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmcv.transforms import Compose
-from mmengine.dist import barrier, get_dist_info
+from mmengine.dist import barrier, broadcast_object_list, get_dist_info
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
@@ -23,8 +26,10 @@ from mmcoca.registry import DATASETS
 from ..annotation_files import AnnotationError, text_problem
 from ..faults import CountsFaults, FaultLog, Faults, listing
 from ..transforms import UnreadableImageError
-from .shard_files import GIB, ShardCache, expand
-from .tar_index import BLOCK, ShardIndex
+from .open_shard import OpenShard
+from .shard_cache import GIB, ShardCache
+from .shard_names import expand
+from .tar_index import SAMPLE, ShardIndex
 
 FAULTS = (
     'unreadable shard',
@@ -33,44 +38,25 @@ FAULTS = (
     'empty caption',
     'unreadable image',
 )
-FIRST = 0.0  # a weight: the key counts where it is the first that a sample has
 OPEN_SHARDS = 64  # of a process
+RETRY = 60  # seconds after which a shard that could not be had is tried again
 MAX_TRIES = 1000  # items in a row that cannot be read
 CACHE = '~/.cache/mmcoca/shards'
 
 
 class Fault(Exception):
-    """A sample cannot be read: one of FAULTS, and where."""
+    """A sample cannot be read.
+
+    Args:
+        kind: One of FAULTS.
+        place: Shard and member.
+        reason: What more is known.
+    """
 
     def __init__(self, kind: str, place: str, reason: object = '') -> None:
-        super().__init__(f'{place}: {kind}' + (f' ({reason})' if reason else ''))
         self.kind = kind
-
-
-class OpenShard:
-    """A shard's file with the places of its samples."""
-
-    def __init__(self, name: str, path: Path, samples: np.ndarray) -> None:
-        self.name = name
-        self.samples = samples
-        self._file = open(path, 'rb')
-
-    def read(self, place: int, size: int) -> bytes:
-        """Bytes of the file, whatever other processes read of it meanwhile."""
-        return os.pread(self._file.fileno(), size, place)
-
-    def image(self, number: int) -> tuple[str, bytes]:
-        """Name and content of a sample's image."""
-        sample = self.samples[number]
-        place, size = int(sample['image_place']), int(sample['image_size'])
-        data = self.read(place - BLOCK, size + BLOCK)  # from its header on
-        return data[:100].partition(b'\0')[0].decode(errors='replace'), data[BLOCK:]
-
-    def text(self, number: int, part: str) -> bytes | None:
-        """The content of a sample's 'txt' or 'json', or None."""
-        sample = self.samples[number]
-        size = int(sample[f'{part}_size'])
-        return None if size < 0 else self.read(int(sample[f'{part}_place']), size)
+        self.where = place + (f' ({reason})' if reason else '')
+        super().__init__(f'{place}: {kind}' + (f' ({reason})' if reason else ''))
 
 
 @DATASETS.register_module()
@@ -99,12 +85,15 @@ class ImageTextShards(CountsFaults, Dataset):
         cache_dir: Folder for copies of remote shards.
         cache_gib: Largest size of these copies together, in GiB (2**30 bytes).
 
-    What cannot be read (a shard cut short or broken, invalid JSON, no or an empty caption, an image
-    that does not decode) is skipped, a random other sample taken in its place, and counted by kind:
-    UnreadableImagesHook reports it at the end of an epoch and stops past the limit.
+    What cannot be read (invalid JSON, no or an empty caption, an image that does not decode, a
+    shard that is gone) is skipped, a random other sample taken in its place, and counted by kind:
+    UnreadableImagesHook reports it at the end of an epoch, with the shards that were broken, cut
+    short or missing from the start, and stops past the limit.
 
-    Raises AnnotationError on loading where there are no shards or no samples; SettingError for
-    weights that choose nothing; UnreadableImageError in testing, naming shard and member.
+    Raises AnnotationError on loading without shards or samples, where more samples than the limit
+    are missing (a broken shard lacks what the largest has more), and in testing for any fault of
+    a shard; SettingError for weights that choose nothing; UnreadableImageError in testing, naming
+    shard and member.
     """
 
     metainfo: dict[str, Any] = {}
@@ -121,53 +110,69 @@ class ImageTextShards(CountsFaults, Dataset):
     ) -> None:
         self.names = expand(shards)
         self.pipeline = Compose(pipeline)
-        if caption_key is None:
-            caption_key = ('caption', 'txt')
-        self._keys, self._weights = keys_and_weights(caption_key)
         self.test_mode = test_mode
         self.max_unreadable = max_unreadable
         self.fault_log = FaultLog(FAULTS)
+        self._weights = key_weights(caption_key)
         self._cache = ShardCache(Path(cache_dir).expanduser(), int(cache_gib * GIB))
-        self.shard_faults: list[tuple[str, str]] = []
-        self.shard_sizes = self._load_sizes()
-        self._ends = np.cumsum(self.shard_sizes)
         self._open_shards: OrderedDict[int, OpenShard] = OrderedDict()
-        self._log_loading()
+        self._failed: dict[int, float] = {}  # when a shard could not be had
+        indexes = self._load_indexes()
+        self.shard_sizes = np.array([size for size, _ in indexes], np.int64)
+        self.shard_faults = [fault for _, faults in indexes for fault in faults]
+        self._ends = np.cumsum(self.shard_sizes).tolist()
+        self._check_shards([bool(faults) for _, faults in indexes])
 
     def full_init(self) -> None:
         """Nothing: MMEngine's wrappers call it."""
 
-    def _load_sizes(self) -> np.ndarray:
-        """Samples of each shard; processes share the work of a first look into them."""
+    def _load_indexes(self) -> list[tuple[int, list[tuple[str, str]]]]:
+        """Number of samples and faults of each shard, as the first process finds them.
+
+        Processes share the work of a first look into them.
+        """
         rank, world_size = get_dist_info()
         for name in self.names[rank::world_size] if world_size > 1 else ():
             self._index(name)
         barrier()
-        self.shard_faults.clear()
-        return np.array([len(self._index(name).samples) for name in self.names], np.int64)
+        found = [None]
+        if rank == 0:
+            indexes = map(self._index, self.names)
+            found = [[(len(index.samples), index.faults) for index in indexes]]
+        broadcast_object_list(found)
+        return found[0]
 
     def _index(self, name: str) -> ShardIndex:
         """The index of a shard, without samples where that cannot be had."""
         try:
-            index = self._cache.index_of(name)
+            return self._cache.index_of(name)
         except OSError as error:
-            index = ShardIndex(np.empty(0), [('unreadable shard', reason_of(name, error))], 0)
-        self.shard_faults += index.faults
-        return index
+            faults = [('unreadable shard', reason_of(name, error))]
+            return ShardIndex(np.empty(0, SAMPLE), faults, (0, 0))
 
-    def _log_loading(self) -> None:
+    def _check_shards(self, are_faulty: list[bool]) -> None:
+        """Log what was loaded. Raises AnnotationError as the class says."""
         message = f'{self.fault_source()}: {len(self)} samples in {len(self.names)} shards'
         if self.shard_faults:
-            message += f'; {len(self.shard_faults)} faults: {self._listed_shard_faults()}'
+            message += f'; of the shards: {self._listed_shard_faults()}'
+        num_lost = int((self.shard_sizes.max() - self.shard_sizes)[are_faulty].sum())
+        num_lost += sum(kind == 'no image' for kind, _ in self.shard_faults)
         if not len(self):
             raise AnnotationError(f'{message}: no image to read')
-        print_log(message, 'current')
+        if self.shard_faults and self.test_mode:
+            raise AnnotationError(message)
+        if num_lost > self.max_unreadable * (len(self) + num_lost):
+            raise AnnotationError(
+                f'{message}: about {num_lost} samples are missing (the limit, max_unreadable of '
+                f'the data set, is {self.max_unreadable:.2%})'
+            )
+        print_log(message, 'current', logging.WARNING if self.shard_faults else logging.INFO)
 
     def _listed_shard_faults(self) -> str:
         return listing([f'{place} ({kind})' for kind, place in self.shard_faults])
 
     def __len__(self) -> int:
-        return int(self.shard_sizes.sum())
+        return self._ends[-1]
 
     def __getstate__(self) -> dict:  # files stay with their process
         return self.__dict__ | dict(_open_shards=OrderedDict())
@@ -182,9 +187,8 @@ class ImageTextShards(CountsFaults, Dataset):
                     raise UnreadableImageError(str(fault)) from fault
                 self.fault_log.note_fault(index, fault.kind)
                 index = random.randrange(len(self))
-        raise UnreadableImageError(
-            f'{MAX_TRIES} samples in a row: {self.fault_report(self.faults())}'
-        )
+        report = self.fault_report(self.fault_log.faults())
+        raise UnreadableImageError(f'{MAX_TRIES} samples in a row: {report}')
 
     def prepare_data(self, index: int) -> Any:
         """Sample `index` through the pipeline. Raises Fault where it cannot be read."""
@@ -203,16 +207,19 @@ class ImageTextShards(CountsFaults, Dataset):
         """Sample `index` as the pipeline gets it. Raises IndexError, and Fault as `FAULTS`."""
         if not 0 <= index < len(self):
             raise IndexError(f'sample {index} of {len(self)}')
-        number = int(np.searchsorted(self._ends, index, side='right'))
-        shard = self._opened(number)
-        of_shard = index - int(self._ends[number] - self.shard_sizes[number])
+        shard, number = self._find(index)
         try:
-            member, image = shard.image(of_shard)
+            member, image = shard.image(number)
             place = f'{shard.name}/{member}'
-            captions = self._captions(shard, of_shard, place)
+            captions = self._captions(shard, number, place)
         except OSError as error:
             raise Fault('unreadable shard', shard.name, error) from error
         return dict(img_bytes=image, img_path=place, gt_caption=captions, image_id=index)
+
+    def _find(self, index: int) -> tuple[OpenShard, int]:
+        """The shard of a sample, and its number there."""
+        number = bisect_right(self._ends, index)
+        return self._opened(number), index - (self._ends[number - 1] if number else 0)
 
     def _opened(self, number: int) -> OpenShard:
         """A shard, open; the one longest unused is closed."""
@@ -220,27 +227,40 @@ class ImageTextShards(CountsFaults, Dataset):
             self._open_shards.move_to_end(number)
             return self._open_shards[number]
         name = self.names[number]
+        if time.monotonic() - self._failed.get(number, -RETRY) < RETRY:
+            raise Fault('unreadable shard', name)
         try:
-            path = self._cache.path_of(name)
-            samples = self._cache.index_of(name).samples
-            if len(samples) != self.shard_sizes[number]:
+            shard = self._open(name)
+            if shard.num_samples != self.shard_sizes[number]:
                 raise OSError('it has changed since training began')
-            shard = OpenShard(name, path, samples)
         except OSError as error:
+            self._failed[number] = time.monotonic()
             raise Fault('unreadable shard', name, error) from error
         self._open_shards[number] = shard
         if len(self._open_shards) > OPEN_SHARDS:
             self._open_shards.popitem(last=False)
         return shard
 
+    def _open(self, name: str) -> OpenShard:
+        """A shard's file, once more where another process has just removed a copy of it."""
+        for is_last in (False, False, True):
+            try:
+                path = self._cache.path_of(name)
+                return OpenShard(name, path, self._cache.index_of(name).samples)
+            except FileNotFoundError:
+                if is_last:
+                    raise
+
     def _captions(self, shard: OpenShard, number: int, place: str) -> str | list[str]:
         """One of a sample's captions, or all in testing."""
-        found = self._texts(shard, number, place)
+        texts_of = self._texts(shard, number, place)
         if self.test_mode:
-            captions = [text for _, texts in found for text in texts]
+            captions = [text for texts in texts_of.values() for text in texts]
         else:
-            weights = [weight for weight, _ in found]
-            ((_, texts), ) = random.choices(found, weights) if len(found) > 1 else found
+            keys = list(texts_of)
+            if len(keys) > 1:
+                keys = random.choices(keys, [self._weights[key] for key in keys])
+            texts = texts_of[keys[0]]
             captions = [texts[0] if len(texts) == 1 else random.choice(texts)]
         for caption in captions:
             problem = text_problem(caption)
@@ -248,10 +268,10 @@ class ImageTextShards(CountsFaults, Dataset):
                 raise Fault('empty caption', place, f'it {problem}')
         return captions if self.test_mode else captions[0]
 
-    def _texts(self, shard: OpenShard, number: int, place: str) -> list[tuple[float, list]]:
-        """Weight and texts of each key that a sample has."""
-        record, found = None, []
-        for key, weight in zip(self._keys, self._weights):
+    def _texts(self, shard: OpenShard, number: int, place: str) -> dict[str, list]:
+        """The texts of each key that a sample has; of the first alone if keys have no weights."""
+        record, texts_of = None, {}
+        for key, weight in self._weights.items():
             if key == 'txt':
                 content = shard.text(number, 'txt')
                 texts = None if content is None else content.decode(errors='replace').strip()
@@ -260,12 +280,12 @@ class ImageTextShards(CountsFaults, Dataset):
                 texts = record.get(key)
             texts = [texts] if isinstance(texts, str) else texts
             if isinstance(texts, list) and texts:
-                found.append((weight, texts))
-                if weight == FIRST:
+                texts_of[key] = texts
+                if weight is None:
                     break
-        if not found:
-            raise Fault('missing caption', place, f'neither {" nor ".join(self._keys)}')
-        return found
+        if not texts_of:
+            raise Fault('missing caption', place, f'no {" or ".join(self._weights)}')
+        return texts_of
 
     @staticmethod
     def _record(shard: OpenShard, number: int, place: str) -> dict:
@@ -287,33 +307,37 @@ class ImageTextShards(CountsFaults, Dataset):
         return self.names[0] + (f' and {more} more' if more else '')
 
     def fault_place(self, item: int, kind: str) -> str:
-        """Shard and member of a sample, and what is wrong."""
-        number = int(np.searchsorted(self._ends, item, side='right'))
-        try:
-            of_shard = item - int(self._ends[number] - self.shard_sizes[number])
-            return f'{self.names[number]}/{self._opened(number).image(of_shard)[0]} ({kind})'
-        except (Fault, OSError):
-            return f'{self.names[number]} ({kind})'
+        """Shard and member of a sample, and what is wrong; without a download."""
+        name = self.names[bisect_right(self._ends, item)]
+        place = f'{name}, sample {item}'
+        if self._cache.is_here(name):
+            with suppress(Fault, OSError):
+                shard, number = self._find(item)
+                place = f'{name}/{shard.image(number)[0]}'
+        return f'{place} ({kind})'
 
-    def fault_report(self, faults: Faults) -> str:
-        """A line on the faults of all processes, and on what the shards lacked from the start."""
+    def fault_report(self, faults: Faults) -> str | None:
+        """A line on the faults of all processes, and on what the shards lack from the start."""
         report = super().fault_report(faults)
         if self.shard_faults:
-            report += f'; of the shards: {self._listed_shard_faults()}'
+            report = f'{report or self.fault_source()}; of the shards: {self._listed_shard_faults()}'
         return report
 
 
-def keys_and_weights(caption_key: str | Sequence[str] | Mapping[str, float]) -> tuple:
-    """Keys with weights. Raises SettingError for weights that choose nothing."""
+def key_weights(caption_key: str | Mapping[str, float] | None) -> dict[str, float | None]:
+    """Keys with weights; with None, the first that a sample has counts.
+
+    Raises SettingError for weights that choose nothing.
+    """
+    if caption_key is None:
+        return dict(caption=None, txt=None)
     if isinstance(caption_key, str):
-        return (caption_key, ), (1.0, )
-    if not isinstance(caption_key, Mapping):
-        return tuple(caption_key), (FIRST, ) * len(caption_key)
+        return {caption_key: 1.0}
     if not caption_key or not all(
         isinstance(weight, (int, float)) and weight > 0 for weight in caption_key.values()
     ):
         raise SettingError(f'caption_key={dict(caption_key)}: give each key a weight above 0')
-    return tuple(caption_key), tuple(float(weight) for weight in caption_key.values())
+    return {key: float(weight) for key, weight in caption_key.items()}
 
 
 def reason_of(name: str, error: OSError) -> str:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import logging
 import os
 import tarfile
 import zipfile
@@ -14,12 +16,14 @@ from typing import NamedTuple
 import numpy as np
 from mmengine.logging import print_log
 
-from ..transforms.load_image import image_endings
-
 # Places and sizes of a sample's members, in bytes; -1 where there is none.
 PARTS = ('image', 'txt', 'json')
 SAMPLE = np.dtype([(f'{part}_{what}', np.int64) for part in PARTS for what in ('place', 'size')])
 BLOCK = 512  # bytes, of tar
+# An index serves on all machines, also those that can read fewer of these.
+IMAGE_ENDINGS = frozenset(
+    'avif bmp dib gif ico jfif jp2 jpe jpeg jpg pgm png pnm ppm svg tif tiff webp'.split()
+)
 
 
 class ShardIndex(NamedTuple):
@@ -28,12 +32,12 @@ class ShardIndex(NamedTuple):
     Attributes:
         samples: An array of the type SAMPLE.
         faults: Kind and place of each.
-        shard_size: Of the tar, in bytes, when it was read.
+        state: Size in bytes of the tar that was read, and when that was written, in ns.
     """
 
     samples: np.ndarray
     faults: list[tuple[str, str]]
-    shard_size: int
+    state: tuple[int, int]
 
 
 def index_path(shard: Path) -> Path:
@@ -41,20 +45,36 @@ def index_path(shard: Path) -> Path:
     return shard.with_name(f'{shard.name}.index.npz')
 
 
-def read_index(shard: Path) -> ShardIndex:
-    """The index beside a shard; made, and written if the folder lets it, where it is not there or
-    the shard's size has changed.
+def state_of(shard: Path) -> tuple[int, int]:
+    """What changes when a shard does."""
+    stat = shard.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def read_index(shard: Path, other_folder: Path | None = None) -> ShardIndex:
+    """The index beside a shard; made, and kept there, where there is none or the shard has changed.
+
+    Args:
+        other_folder: Where it is kept if the shard's folder does not let it.
 
     Raises OSError where the shard cannot be read.
     """
-    path = index_path(shard)
-    index = load_index(path)
-    if index is None or index.shard_size != shard.stat().st_size:
-        index = make_index(shard)
+    paths = [index_path(shard)]
+    if other_folder is not None:
+        place = hashlib.sha256(os.fsencode(shard.absolute())).hexdigest()[:16]
+        paths.append(other_folder / f'{place}-{paths[0].name}')
+    state = state_of(shard)
+    for path in paths:
+        index = load_index(path)
+        if index is not None and index.state == state:
+            return index
+    index = make_index(shard)
+    for path in paths:
         try:
             write_index(index, path)
+            break
         except OSError as error:
-            print_log(f'{path} cannot be kept ({error.strerror}): it is made each time', 'current')
+            print_log(f'{path} cannot be written: {error.strerror}', 'current', logging.WARNING)
     return index
 
 
@@ -63,19 +83,24 @@ def load_index(path: Path) -> ShardIndex | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             samples, faults = arrays['samples'], arrays['faults'].tolist()
-            size = int(arrays['shard_size'])
+            size, written = map(int, arrays['state'])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
     if samples.dtype != SAMPLE or samples.ndim != 1:
         return None
-    return ShardIndex(samples, [tuple(fault) for fault in faults], size)
+    for part in PARTS:
+        place, of_part = samples[f'{part}_place'], samples[f'{part}_size']
+        if ((of_part >= 0) & ((place < BLOCK) | (place + of_part > size))).any():
+            return None
+    return ShardIndex(samples, [tuple(fault) for fault in faults], (size, written))
 
 
 def write_index(index: ShardIndex, path: Path) -> None:
     """Write the file of an index, whole, beside other processes that do the same."""
     content = io.BytesIO()
     faults = np.array(index.faults, np.str_).reshape(-1, 2)
-    np.savez(content, samples=index.samples, faults=faults, shard_size=index.shard_size)
+    np.savez(content, samples=index.samples, faults=faults, state=np.array(index.state))
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
         partial.write_bytes(content.getvalue())
@@ -87,33 +112,39 @@ def write_index(index: ShardIndex, path: Path) -> None:
 def make_index(shard: Path) -> ShardIndex:
     """Look through the headers of a shard."""
     rows, faults = [], []
+    state = state_of(shard)
     try:
-        for key, row in samples_of(shard):
+        for key, row in samples_of(shard, state[0]):
             if row['image_size'] < 0:
                 faults.append(('no image', f'{shard.name}/{key}'))
             else:
                 rows.append(tuple(row.values()))
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:
         faults.append(('broken shard', f'{shard.name}, after {len(rows)} samples: {error}'))
-    return ShardIndex(np.array(rows, SAMPLE), faults, shard.stat().st_size)
+    return ShardIndex(np.array(rows, SAMPLE), faults, state)
 
 
-def samples_of(shard: Path) -> Iterator[tuple[str, dict[str, int]]]:
-    """Key and row of each sample of a shard. Raises TarError where the shard is cut or damaged."""
-    size = shard.stat().st_size
+def samples_of(shard: Path, size: int) -> Iterator[tuple[str, dict[str, int]]]:
+    """Key and row of each sample of a shard. Raises TarError where the shard is cut or damaged.
+
+    Args:
+        size: Of the shard, in bytes.
+    """
     key, row = None, {}
     with tarfile.open(shard, 'r:') as archive:
         for member in archive:
             of_sample, ending = split_name(member.name)
-            part = 'image' if f'.{ending}' in image_endings() else ending
-            if not member.isreg() or part not in PARTS:
-                continue
-            if of_sample != key:
+            part = 'image' if ending in IMAGE_ENDINGS else ending
+            is_part = member.isreg() and part in PARTS
+            if is_part and of_sample != key:
                 if key is not None:
                     yield key, row
                 key, row = of_sample, dict.fromkeys(SAMPLE.names, -1)
-            if member.offset_data + member.size > size:
-                raise tarfile.ReadError(f'{member.name} is cut short')
+            # Behind a negative size tarfile would go back.
+            if member.size < 0 or member.offset_data + member.size > size:
+                raise tarfile.ReadError(f'{member.name} is cut short or damaged')
+            if not is_part:
+                continue
             row[f'{part}_place'], row[f'{part}_size'] = member.offset_data, member.size
         if key is not None:
             yield key, row

@@ -1,0 +1,73 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Which files a set of shards has."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ..annotation_files import AnnotationError
+
+BRACES = re.compile(r'\{([^{}]*)\}')
+RANGE = re.compile(r'(\d+)\.\.(\d+)')
+
+
+def is_url(shard: str) -> bool:
+    """Whether a shard lies on a web server."""
+    return shard.startswith(('http://', 'https://'))
+
+
+def expand(shards: str | Sequence[str]) -> list[str]:
+    """Paths and URLs of shards, with braces and wildcards -> each of them, in order.
+
+    'a/{000..012}.tar' and 'a/{x,y}.tar' are as in a shell; 'a/*.tar', and a folder 'a', are the
+    tars that are there.
+
+    Raises AnnotationError where there are none, or one comes twice.
+    """
+    patterns = [shards] if isinstance(shards, (str, os.PathLike)) else list(shards)
+    found = []
+    for pattern in map(os.fspath, patterns):
+        for path in without_braces(pattern):
+            if is_url(path):
+                found.append(path)
+                continue
+            if '://' in path:
+                raise AnnotationError(f'shards {path}: use a local path, http:// or https://')
+            if os.path.isdir(path):
+                path = os.path.join(glob.escape(path), '*.tar')
+            matches = sorted(glob.glob(path)) if glob.has_magic(path) else [path]
+            if not matches:
+                raise AnnotationError(f'shards {path}: there is no such file')
+            found += matches
+    if not found:
+        raise AnnotationError('shards: none are named')
+    for path in found:
+        if not is_url(path) and not os.path.isfile(path):
+            raise AnnotationError(f'shard {path} does not exist')
+    for path, count in Counter(found).items():
+        if count > 1:
+            raise AnnotationError(f'shard {path} is named {count} times')
+    return found
+
+
+def without_braces(pattern: str) -> Iterator[str]:
+    """What a pattern with braces stands for, in order."""
+    braces = BRACES.search(pattern)
+    if braces is None:
+        yield pattern
+        return
+    before, after = pattern[:braces.start()], pattern[braces.end():]
+    ends = RANGE.fullmatch(braces[1])
+    if ends:
+        width = len(ends[1]) if ends[1].startswith('0') else 0
+        first, last = int(ends[1]), int(ends[2])
+        step = 1 if first <= last else -1
+        parts = [f'{n:0{width}d}' for n in range(first, last + step, step)]
+    else:
+        parts = braces[1].split(',')
+    for part in parts:
+        yield from without_braces(before + part + after)

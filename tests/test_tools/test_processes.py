@@ -151,10 +151,10 @@ def test_another_number_of_processes_goes_on_where_the_others_were(
     assert len(seen) == 34
     # Random others stand for the two broken images.
     assert len(set(readable)) == 32
-    # Each run tells what all of its processes met.
+    # Each run tells what all of its processes met; one of the two alone loads 20 at most.
     reports = re.findall(r'(\d) of (\d+) items could not be read .*', output + done.stdout)
     assert sum(int(count) for count, _ in reports) >= 2
-    assert {int(visits) for _, visits in reports} <= {24, 10}
+    assert max(int(visits) for _, visits in reports) >= 24
     assert all(str(path) in output + done.stdout for path in broken)
 
 

@@ -78,8 +78,8 @@ def samples_of(dataset: ImageTextDataset, numbers: Sequence[int]) -> Iterator[Sh
         ending = Path(path).suffix.lower()
         if ending[1:] not in IMAGE_ENDINGS:
             raise UserError(
-                f'{dataset.ann_file} {item["row"]}: {path}: the ending of an image in a shard is one '
-                f'of {", ".join(sorted(IMAGE_ENDINGS))}'
+                f'{dataset.ann_file} {item["row"]}: {path}: in a shard an image ends in one of '
+                f'{", ".join(sorted(IMAGE_ENDINGS))}'
             )
         try:
             image = get(path)

@@ -62,8 +62,8 @@ class EpochOrder:
 class TrainingSampler(Sampler):
     """Each item once an epoch over all processes and workers, in an order that a position tells.
 
-    Process r of P visits the positions r, r + P, ... of an epoch. Where P does not divide the number
-    of items, the first P - 1 of the epoch at most are visited again at its end, so that all
+    Process r of P visits the positions r, r + P, ... of an epoch. Where P does not divide the
+    number of items, the first P - 1 of the epoch at most are visited again at its end, so that all
     processes have as many; a loader's `drop_last` leaves out what does not fill a batch. A training
     goes on in the middle of an epoch by `go_on`, also with another number of processes, without a
     look at what was visited.

@@ -320,7 +320,8 @@ class ImageTextShards(CountsFaults, Dataset):
         """A line on the faults of all processes, and on what the shards lack from the start."""
         report = super().fault_report(faults)
         if self.shard_faults:
-            report = f'{report or self.fault_source()}; of the shards: {self._listed_shard_faults()}'
+            of_shards = f'of the shards: {self._listed_shard_faults()}'
+            report = f'{report or self.fault_source()}; {of_shards}'
         return report
 
 

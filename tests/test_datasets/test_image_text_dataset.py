@@ -171,7 +171,7 @@ def test_missing_and_binary_files(folder):
 @pytest.mark.parametrize('num_workers', [0, 2])
 def test_unreadable_image_is_skipped_and_counted_in_training(folder, num_workers):
     (folder / 'images' / 'b.png').write_bytes(b'not a picture')
-    data = dataset(folder, max_unreadable=0.3)
+    data = dataset(folder, max_unreadable=0.9)
     loader = DataLoader(
         data,
         batch_size=2,

@@ -107,7 +107,7 @@ def pretrain_small(
         shutil.copy(path, folder / path.name)
         lines.append(json.dumps(dict(image=path.name, caption=captions)))
     (folder / 'pairs.jsonl').write_text('\n'.join(lines))
-    cfg = load_small(f'{model}.py', folder, steps=steps)
+    cfg = load_small(f'{model}.py', folder, steps=steps, batch_size=32)
     cfg.train_dataloader.dataset.update(
         data_root=str(folder), ann_file='pairs.jsonl', data_prefix=dict(img_path='')
     )

@@ -7,35 +7,18 @@ training captions, the attributions that the licences ask for, and a manifest.
 """
 
 import argparse
-import base64
-import hashlib
-import io
 import json
-import multiprocessing
-import os
 import random
 import re
-import shutil
 import signal
-import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-try:
-    import resvg_py
-    from PIL import Image
-    from rich.console import Console
-    from rich.progress import track
-except ImportError as error:
-    raise SystemExit(
-        f'error: {error}; install what this script needs with pip install "mmcoca[emoji]" '
-        'or pip install resvg-py pillow rich'
-    ) from None
-
+from npm_packages import Package, fetch_tarballs, read_members
+from svg_rendering import in_parallel, render_svg
 from whole_folders import (
     REMEDY,
     ConverterError,
@@ -53,7 +36,7 @@ DATASET = 'mmcoca emoji'  # by which a manifest is known as ours
 SEED = 0
 NUM_HELD_OUT = 160
 VOCAB_SIZE = 2048
-MAX_WORKERS = 8
+NEEDED = re.compile(r'(icons|chars|data/openmoji)\.json|color/svg/.+\.svg|LICENSE.*')
 
 
 class Artist(NamedTuple):
@@ -61,18 +44,14 @@ class Artist(NamedTuple):
     credit: str
     package: str
     version: str
-    sha512: str  # base64, what follows 'sha512-' in npm's integrity
+    sha512: str
     license: str
     license_url: str
     homepage: str
 
     @property
-    def integrity(self) -> str:
-        return f'sha512-{self.sha512}'
-
-    @property
-    def tarball(self) -> str:
-        return f'{self.package.lstrip("@").replace("/", "-")}-{self.version}.tgz'
+    def pinned(self) -> Package:
+        return Package(self.package, self.version, self.sha512)
 
 
 ARTISTS = (
@@ -133,50 +112,6 @@ SPLITS = {
     'train_dev': Split(('openmoji', 'fluent-emoji-flat')),
     'val_dev': Split(('noto', )),
 }
-
-# Packages
-
-
-def fetch_tarballs(folder: Path) -> None:
-    """Download the four pinned packages into ``folder`` with the npm client."""
-    npm = shutil.which('npm')
-    if npm is None:
-        raise ConverterError('npm was not found: install Node.js, or name a folder by --npm-dir')
-    print(f'Fetching {len(ARTISTS)} packages with npm', flush=True)
-    packages = [f'{artist.package}@{artist.version}' for artist in ARTISTS]
-    command = [npm, 'pack', *packages, '--pack-destination', str(folder), '--json']
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
-    if done.returncode:
-        try:
-            reason = json.loads(done.stdout)['error']['summary'].strip().splitlines()[0]
-        except (ValueError, TypeError, KeyError, IndexError):
-            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-            reason = lines[-1] if lines else f'exit code {done.returncode}'
-        raise ConverterError(f'npm failed: {reason}')
-
-
-def read_package(folder: Path, artist: Artist) -> dict[str, bytes]:
-    """Read the members that are needed, by name inside the package; nothing is unpacked to disk."""
-    path = folder / artist.tarball
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ConverterError(f'{path} is missing: fetch it with npm pack') from None
-    integrity = 'sha512-' + base64.b64encode(hashlib.sha512(content).digest()).decode()
-    if integrity != artist.integrity:
-        raise ConverterError(
-            f'{path.name} is damaged or not the pinned package: '
-            f'expected {artist.integrity}, found {integrity}'
-        )
-    needed = re.compile(r'(icons|chars|data/openmoji)\.json|color/svg/.+\.svg|LICENSE.*')
-    members = {}
-    with tarfile.open(fileobj=io.BytesIO(content), mode='r:gz') as archive:
-        for member in archive:
-            name = member.name.removeprefix('package/')
-            if member.isfile() and needed.fullmatch(name):
-                members[name] = archive.extractfile(member).read()
-    return members
-
 
 # Join
 
@@ -270,28 +205,10 @@ def coco_captions(split: Split, concepts: dict[str, dict], size: int) -> dict:
 # Render
 
 
-def ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent process, which ends its workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
 def render(job: tuple[str, int, Path]) -> None:
     """Write one SVG with a square view box as an RGB PNG of (size, size) pixels on white."""
     svg, size, path = job
-    png = resvg_py.svg_to_bytes(
-        svg_string=svg, width=size, height=size, background='white', skip_system_fonts=True
-    )
-    Image.open(io.BytesIO(png)).convert('RGB').save(path, compress_level=3)
-
-
-def render_all(jobs: list[tuple[str, int, Path]]) -> None:
-    """Render in parallel, under a progress bar."""
-    num_workers = min(MAX_WORKERS, os.cpu_count() or 1)
-    with multiprocessing.Pool(num_workers, initializer=ignore_interrupt) as pool:
-        done = pool.imap_unordered(render, jobs, chunksize=16)
-        for _ in track(done, 'Rendering', total=len(jobs), console=Console(stderr=True)):
-            pass
+    render_svg(svg, size).convert('RGB').save(path, compress_level=3)
 
 
 # Write
@@ -324,8 +241,9 @@ def settings(size: int) -> dict:
     """What decides the content of the set; the first part of its manifest."""
     return {
         'dataset': DATASET,
-        'packages': {a.package: {'version': a.version, 'integrity': a.integrity}
-                     for a in ARTISTS},
+        'packages':
+        {a.package: {'version': a.version, 'integrity': a.pinned.integrity}
+         for a in ARTISTS},
         'size': size,
         'seed': SEED,
         'held_out_concepts': NUM_HELD_OUT,
@@ -344,13 +262,12 @@ def write_set(out: Path, packages: dict[str, dict[str, bytes]], size: int) -> di
 
     for name in drawings:
         (out / 'images' / name).mkdir(parents=True)
-    render_all(
-        [
-            (drawings[name][key], size, out / 'images' / name / f'{key}.png')
-            for name in drawings
-            for key in keys
-        ]
-    )
+    jobs = [
+        (drawings[name][key], size, out / 'images' / name / f'{key}.png')
+        for name in drawings
+        for key in keys
+    ]
+    in_parallel(render, jobs, 'Rendering')
 
     splits = {name: coco_captions(split, concepts, size) for name, split in SPLITS.items()}
     for name, content in splits.items():
@@ -411,8 +328,11 @@ def convert(out: Path, size: int, npm_dir: Path | None) -> None:
     with tempfile.TemporaryDirectory() as downloads:
         if npm_dir is None:
             npm_dir = Path(downloads)
-            fetch_tarballs(npm_dir)
-        packages = {artist.name: read_package(npm_dir, artist) for artist in ARTISTS}
+            fetch_tarballs([artist.pinned for artist in ARTISTS], npm_dir)
+        packages = {
+            artist.name: dict(read_members(npm_dir, artist.pinned, NEEDED))
+            for artist in ARTISTS
+        }
     with partial_folder(out) as partial:
         manifest = write_set(partial, packages, size)
     splits = ', '.join(f'{name} {count}' for name, count in manifest['splits'].items())

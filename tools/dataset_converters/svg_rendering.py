@@ -14,7 +14,7 @@ try:
     from rich.progress import track
 except ImportError as error:
     raise SystemExit(
-        f'error: {error}; install what this script needs with pip install "mmcoca[emoji]" '
+        f'error: {error}; install what this script needs with pip install "mmcoca[icons]" '
         'or pip install resvg-py pillow rich'
     ) from None
 
@@ -22,14 +22,14 @@ MAX_WORKERS = 8
 
 
 def render_svg(svg: str, size: int) -> Image.Image:
-    """An SVG with a square view box -> an RGB image of (size, size) pixels, on white.
+    """An SVG with a square view box -> an image of (size, size) pixels, on white.
 
     Raises ValueError for what is no SVG.
     """
     png = resvg_py.svg_to_bytes(
         svg_string=svg, width=size, height=size, background='white', skip_system_fonts=True
     )
-    return Image.open(io.BytesIO(png)).convert('RGB')
+    return Image.open(io.BytesIO(png))
 
 
 def ignore_interrupt() -> None:
@@ -38,9 +38,9 @@ def ignore_interrupt() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def in_parallel(function: Callable, jobs: Sequence, chunk: int = 16) -> list:
+def in_parallel(function: Callable, jobs: Sequence, text: str, chunk: int = 16) -> list:
     """The results of a function for each job, under a progress bar."""
     num_workers = min(MAX_WORKERS, os.cpu_count() or 1)
     with multiprocessing.Pool(num_workers, initializer=ignore_interrupt) as pool:
         done = pool.imap(function, jobs, chunksize=chunk)
-        return list(track(done, 'Rendering', total=len(jobs), console=Console(stderr=True)))
+        return list(track(done, text, total=len(jobs), console=Console(stderr=True)))

@@ -1,4 +1,4 @@
-# CoCa trained from scratch on 190,000 icons, and tested on a designer it has never seen.
+# CoCa trained from scratch on 167,000 icons, and tested on a designer it has never seen.
 _base_ = [
     '_base_/models/coca_tiny_icons.py',
     '_base_/datasets/icons.py',

@@ -234,6 +234,7 @@ SETS = {
             'right-bell-24': dots((20, 4), (12, 12), (12, 20)),
             'right-bell-alt-24': dots((20, 4), (12, 12), (12, 20)),
             'brand-github-24': dots((4, 12), (12, 12)),
+            'snake-24': dots((4, 12), (20, 20)),
             'h-24': dots((4, 12), (12, 12)),
             'space-24': dict(body='<g/>'),
             'gone-24': dict(body='<circle r="9"/>', hidden=True),
@@ -245,7 +246,11 @@ SETS = {
             'left-bell-old-24': dict(parent='left-bell-24', hidden=True),
             'turned-bell': dict(parent='left-bell-24', rotate=1),
         },
-        categories={'FoodDrink': ['left-bell-24', 'home'], 'General': ['left-bell-24']},
+        categories={
+            'FoodDrink': ['left-bell-24', 'home'],
+            'General': ['left-bell-24'],
+            'Brand logos': ['snake-24'],
+        },
     ),
     'yours': icon_set(
         'you',
@@ -357,7 +362,7 @@ def test_what_is_beside_the_data(converted):
     manifest = json.loads((out / 'manifest.json').read_text())
     assert manifest['drawings']['train'] == 3 and manifest['training_designers'] == 2
     assert manifest['left_out'] == dict(
-        logos=2,
+        logos=3,
         other_sizes=1,
         no_words=1,
         other_styles=1,

@@ -36,7 +36,7 @@ def plain_name(name: str) -> tuple[str, bool]:
     return (match['first'] or match['last'], True) if match else (name, False)
 
 
-def logos_of(names: Iterable[str], categories: dict[str, list[str]]) -> set[str]:
+def marked_logos(names: Iterable[str], categories: dict[str, list[str]]) -> set[str]:
     """The names of a set that its designer marks as logos."""
     found = {name for name in names if plain_name(name)[1]}
     for category, members in categories.items():

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from icon_brands import Brands, logos_of
+from icon_brands import Brands, marked_logos
 from icon_captions import (
     Habits,
     Words,
@@ -51,13 +51,18 @@ def read_drawings(sets: Sequence[IconSet]) -> tuple[list[Drawing], dict[str, int
     """
     authors = {s.info['author']['name'] for s in sets if s.prefix in HELD_OUT}
     taken = [icon_set for icon_set in sets if is_taken(icon_set, authors)]
-    logos = [s.names() if s.has_logos else logos_of(s.names(), s.categories) for s in sets]
-    brands, known = Brands(logos), Words(count_words(s.names() for s in taken), english_words())
+    logos = {
+        s.prefix: set(s.names()) if s.has_logos else marked_logos(s.names(), s.categories)
+        for s in sets
+    }
+    brands = Brands(logos.values())
+    known = Words(count_words(s.names() for s in taken), english_words())
     drawings, left_out = [], Counter()
     for icon_set in taken:
         names = icon_set.names()
         habits = habits_of(names, icon_set.prefixes, icon_set.suffixes, known)
-        things = [name for name in names if not brands.has(name)]
+        own_logos = logos[icon_set.prefix]
+        things = [name for name in names if name not in own_logos and not brands.has(name)]
         one_size = icon_set.without_other_sizes(things)
         described = [d for d in describe(icon_set, one_size, habits, known) if d.caption]
         no_logos = [d for d in described if not any(map(brands.has, spellings(d.caption)))]

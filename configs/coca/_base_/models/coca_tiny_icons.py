@@ -1,7 +1,7 @@
 # coca_tiny.py with the vocabulary of the icons' captions.
 _base_ = 'coca_tiny.py'
 vocab_size = 8192
-pretrained = 'work_dirs/coca_tiny_icons/iter_1026.pth'  # what coca_tiny_icons.py leaves
+pretrained = 'work_dirs/coca_tiny_icons/iter_975.pth'  # what coca_tiny_icons.py leaves
 
 model = dict(
     tokenizer=dict(vocab_file='data/icons/tokenizer.json'),

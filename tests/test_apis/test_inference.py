@@ -26,6 +26,7 @@ from mmcoca.apis import (
     load_images,
     load_model,
 )
+from mmcoca.datasets.shards import ShardSample, write_shard
 
 
 @pytest.fixture(scope='module')
@@ -338,8 +339,51 @@ def test_search_inferencer(model, folder, tmp_path):
     best = similarities[0].topk(3)
     assert result['names'] == [index.names[place] for place in best.indices]
     assert result['pred_score'] == pytest.approx(best.values.tolist())
-    for wrong in (dict(), dict(inputs=str(paths[0]), texts='cat')):
-        with pytest.raises(ValueError, match='either images or texts'):
-            search(**wrong)
+    with pytest.raises(ValueError, match='needs images or texts'):
+        search()
     with pytest.raises(ValueError, match='top_k=0 is less than 1'):
         search(texts='cat', top_k=0)
+
+
+def test_search_for_what_is_like_an_image_and_a_text(model, folder, tmp_path):
+    """The same by the inferencer and by hand; one image goes with several texts."""
+    paths = [path for path in find_images(folder) if path.stat().st_size > 60]
+    ((_, images, _), ) = load_images(model, paths, batch_size=9)
+    with torch.no_grad():
+        of_images, of_texts = model.encode_image(images), model.encode_text(['cat', 'hot pepper'])
+    search = SearchInferencer(model, EmbeddingIndex(of_images, [path.name for path in paths]))
+    results = search(str(paths[3]), ['cat', 'hot pepper'], top_k=8)
+    sums = of_images[3] + of_texts
+    expected = (sums / sums.norm(dim=1, keepdim=True)) @ of_images.T
+    for result, scores in zip(results, expected, strict=True):
+        best = scores.topk(8)
+        assert result['names'] == [paths[place].name for place in best.indices]
+        assert result['pred_score'] == pytest.approx(best.values.tolist(), abs=1e-5)
+    with pytest.raises(ValueError, match='2 and 3 queries cannot be joined'):
+        search([str(path) for path in paths[:3]], ['cat', 'hot pepper'])
+
+
+def test_shards_are_embedded_as_files_are(folder, run_tool, model_args, tmp_path):
+    """Also those whose samples have no caption, but for an image that cannot be read."""
+    paths = find_images(folder)
+    samples = [
+        ShardSample(f'{number:06}', path.read_bytes(), path.suffix, {})
+        for number, path in enumerate(paths)
+    ]
+    write_shard(tmp_path / 'shards' / '00000.tar', samples[:5])
+    write_shard(tmp_path / 'shards' / '00001.tar', samples[5:])
+    first, last = model_args
+    outs = tmp_path / 'files.safetensors', tmp_path / 'shards.safetensors'
+    sources = ['--images', folder], ['--shards', tmp_path / 'shards']
+    for source, out in zip(sources, outs):
+        done = run_tool('inference/embed.py', *first, *source, '--out', out, *last)
+        assert done.returncode == 3 and '1 of 9 images could not be read' in done.stderr
+    of_files, of_shards = map(EmbeddingIndex.load, outs)
+    torch.testing.assert_close(of_shards.embeddings, of_files.embeddings)
+    read = [number for number, path in enumerate(paths) if path.stat().st_size > 60]
+    assert of_shards.names == [f'{number // 5:05}.tar/{number:06}.png' for number in read]
+    query = ['inference/search.py', *first, outs[1], '--image', paths[0], '--texts', 'cat', *last]
+    done = run_tool(*query)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.reader(done.stdout.splitlines()))
+    assert rows[1][0] == f'{paths[0]} + cat' and len(rows) == 6

@@ -25,6 +25,7 @@ from mmcoca.command_line import (
     check_out,
     exit_with,
     load_model_of,
+    parse_model_arguments,
     positive,
     show_progress,
     user_errors,
@@ -59,7 +60,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--num-beams', type=positive, default=1, help='1: the most probable next token'
     )
     parser.add_argument('--max-length', type=int, help='tokens, with start and end')
-    return parser.parse_args(argv)
+    return parse_model_arguments(parser, argv)
 
 
 def as_pictures(model: CoCa, images: Tensor) -> np.ndarray:

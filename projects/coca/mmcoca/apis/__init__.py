@@ -3,8 +3,9 @@ from mmcoca.labels import class_names
 from mmcoca.models.tasks import class_embeddings, classify_images
 
 from .captioning import CaptionFileError, Description, caption_images, describe_images
-from .embeddings import EmbeddingIndex
-from .image_files import find_images, load_images, name_below
+from .embeddings import EmbeddingIndex, joined_queries
+from .image_files import ImageFiles, find_images, load_batches, load_images, name_below
+from .image_shards import ImageShards
 from .inferencers import (
     FeatureExtractor,
     ImageCaptionInferencer,
@@ -12,7 +13,7 @@ from .inferencers import (
     SearchInferencer,
     ZeroShotClassificationInferencer,
 )
-from .model import load_model
+from .model import config_and_weights, load_model
 
 __all__ = [
     'CaptionFileError',
@@ -20,6 +21,8 @@ __all__ = [
     'EmbeddingIndex',
     'FeatureExtractor',
     'ImageCaptionInferencer',
+    'ImageFiles',
+    'ImageShards',
     'ImageToTextRetrievalInferencer',
     'SearchInferencer',
     'ZeroShotClassificationInferencer',
@@ -27,8 +30,11 @@ __all__ = [
     'class_embeddings',
     'class_names',
     'classify_images',
+    'config_and_weights',
     'describe_images',
     'find_images',
+    'joined_queries',
+    'load_batches',
     'load_images',
     'load_model',
     'name_below',

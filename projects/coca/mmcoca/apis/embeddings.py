@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -93,6 +94,17 @@ class EmbeddingIndex:
              for place, score in zip(*row)]
             for row in zip(places.tolist(), scores.tolist())
         ]
+
+
+def joined_queries(*parts: Tensor) -> Tensor:
+    """Embeddings (queries,E) or (1,E) of texts and of images -> those of what is like all of them.
+
+    Their sums, L2-normalised. Raises ValueError for other numbers of queries.
+    """
+    numbers = {len(part) for part in parts} - {1}
+    if len(numbers) > 1:
+        raise ValueError(f'{" and ".join(map(str, sorted(numbers)))} queries cannot be joined')
+    return F.normalize(sum(parts), dim=-1)
 
 
 def search_with_faiss(queries: Tensor, embeddings: Tensor, top_k: int) -> tuple[Tensor, Tensor]:

@@ -59,36 +59,41 @@ def name_below(path: Path, folder: str | Path) -> str:
     return os.fsencode(path.relative_to(folder)).decode('utf-8', errors='backslashreplace')
 
 
-def pipeline_of(dataset: dict) -> list[dict]:
-    """The pipeline of a data set's config, or of the first one within MMEngine's wrappers."""
+def pipeline_of(model: CoCa) -> list[dict]:
+    """The test pipeline of the model's config, of the first data set within MMEngine's wrappers."""
+    init_default_scope('mmpretrain')
+    dataset = model._config.test_dataloader.dataset
     while 'pipeline' not in dataset:
         dataset = dataset['datasets'][0] if 'datasets' in dataset else dataset['dataset']
     return dataset['pipeline']
 
 
 class ImageFiles(Dataset):
-    """The files as a pipeline packs them, with their place; a reason for one that it cannot read.
+    """Image files for `load_batches`, each with its path.
+
+    Args:
+        model: Whose config's test pipeline prepares them.
     """
 
-    def __init__(self, paths: Sequence[Path], pipeline: Sequence[dict]) -> None:
+    def __init__(self, model: CoCa, paths: Sequence[Path]) -> None:
         self.paths = paths
-        self.pipeline = Compose(pipeline)
+        self.pipeline = Compose(pipeline_of(model))
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, place: int) -> tuple[int, Tensor | str]:
-        """A place and its image (3,height,width), not yet normalised, or why there is none."""
-        path = Path(self.paths[place])
+    def __getitem__(self, place: int) -> tuple[Path, Tensor | str]:
+        """A path and its image (3,height,width), not yet normalised, or why there is none."""
+        path = self.paths[place]
         try:
-            if path.exists() and not path.is_file():
+            if Path(path).exists() and not Path(path).is_file():
                 # Whatever the pipeline does: reading a pipe would not end.
                 raise UnreadableImageError(f'image {path} cannot be read: it is no regular file')
-            return place, self.pipeline(dict(img_path=str(path)))['inputs']
+            return path, self.pipeline(dict(img_path=str(path)))['inputs']
         except UnreadableImageError as error:
-            return place, str(error)
+            return path, str(error)
         except Exception as error:  # a decoder may raise anything
-            return place, f'image {path} cannot be read: {type(error).__name__} {error}'
+            return path, f'image {path} cannot be read: {type(error).__name__} {error}'
 
 
 def load_images(
@@ -106,20 +111,25 @@ def load_images(
     """
     if isinstance(paths, str | Path):
         raise TypeError(f'a list of paths is needed, not one path: [{str(paths)!r}]')
-    init_default_scope('mmpretrain')
-    pipeline = pipeline_of(model._config.test_dataloader.dataset)
+    return load_batches(model, ImageFiles(model, paths), batch_size, num_workers)
+
+
+def load_batches(
+    model: CoCa,
+    images_of: Dataset,
+    batch_size: int = 16,
+    num_workers: int = 0,
+) -> Iterator[tuple[list, Tensor, list]]:
+    """As `load_images`, of `ImageFiles` or `ImageShards`, whose names are in the place of paths."""
     weights = next(p for p in model.parameters() if p.is_floating_point())
-    loader = DataLoader(
-        ImageFiles(paths, pipeline), batch_size, num_workers=num_workers, collate_fn=list
-    )
-    for items in loader:
+    for items in DataLoader(images_of, batch_size, num_workers=num_workers, collate_fn=list):
         images = [image for _, image in items if isinstance(image, Tensor)]
         batch = torch.zeros(0)
         if images:
             batch = model.data_preprocessor(dict(inputs=torch.stack(images)), False)['images']
         batch = batch.to(weights)  # their device and type
-        read = [paths[place] for place, image in items if isinstance(image, Tensor)]
-        reasons = {paths[place]: image for place, image in items if isinstance(image, str)}
+        read = [name for name, image in items if isinstance(image, Tensor)]
+        reasons = {name: image for name, image in items if isinstance(image, str)}
         for reason in reasons.values():
             logger.warning('%s', reason)
         yield read, batch, list(reasons)

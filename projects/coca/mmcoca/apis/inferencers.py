@@ -17,7 +17,7 @@ from mmcoca.datasets import LoadImage
 from mmcoca.labels import class_names
 from mmcoca.models.tasks import KeptClassEmbeddings, classify_images
 
-from .embeddings import EmbeddingIndex
+from .embeddings import EmbeddingIndex, joined_queries
 
 
 class ImagesAsTrained(BaseInferencer):
@@ -100,7 +100,7 @@ class ZeroShotClassificationInferencer(ImagesAsTrained, mmpretrain.ImageClassifi
 
 
 class SearchInferencer(FeatureExtractor):
-    """Images or texts -> the nearest of an index, as tools/inference/embed.py writes it.
+    """Images, texts or both -> the nearest of an index, as tools/inference/embed.py writes it.
 
     Args:
         model, pretrained, device, **kwargs: As in mmpretrain's inferencers.
@@ -112,6 +112,8 @@ class SearchInferencer(FeatureExtractor):
         [{'names': ['trip/007.jpg', 'city/112.jpg'], 'pred_score': [0.31, 0.27]}]
         >>> search('query.jpg')[0]['names'][0]
         'city/019.jpg'
+        >>> search('query.jpg', 'at night')[0]['names'][0]  # like both
+        'city/032.jpg'
 
     Raises ValueError, also when called, for an index that other weights have made.
     """
@@ -140,18 +142,22 @@ class SearchInferencer(FeatureExtractor):
         """Names and cosine similarities of each query's top k, the nearest first.
 
         Args:
-            inputs: Image paths or arrays. texts: Texts instead. engine: As in the index's search.
+            inputs: Image paths or arrays.
+            texts: Texts instead, or besides: a query is then the sum of an image's and a text's
+                embedding, of which there must be equally many, or one of either.
+            engine: As in the index's search.
 
-        Raises ValueError for both or neither, and as `EmbeddingIndex.search`.
+        Raises ValueError for neither, for other numbers, and as `EmbeddingIndex.search`.
         """
-        if (inputs is None) == (texts is None):
-            raise ValueError('a search needs either images or texts, and not both')
+        if inputs is None and texts is None:
+            raise ValueError('a search needs images or texts')
         self.index.check_weights(self.model)
+        parts = []
+        if inputs is not None:
+            parts.append(torch.stack(super().__call__(inputs, batch_size, stage='embedding')))
         if texts is not None:
-            queries = self.model.encode_text([texts] if isinstance(texts, str) else texts)
-        else:
-            queries = torch.stack(super().__call__(inputs, batch_size, stage='embedding'))
-        results = self.index.search(queries.cpu(), top_k, engine)
+            parts.append(self.model.encode_text([texts] if isinstance(texts, str) else texts))
+        results = self.index.search(joined_queries(*parts).cpu(), top_k, engine)
         return [
             dict(names=[name
                         for name, _ in result], pred_score=[score

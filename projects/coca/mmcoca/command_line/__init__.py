@@ -1,7 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .configs import load_config
 from .errors import config_errors, program_errors, user_errors
-from .models import add_model_arguments, load_model_of
+from .models import add_model_arguments, load_model_of, parse_model_arguments
 from .options import (
     ConfigOptions,
     add_common_arguments,
@@ -26,6 +26,7 @@ __all__ = [
     'exit_with',
     'load_config',
     'load_model_of',
+    'parse_model_arguments',
     'parse_option',
     'positive',
     'program_errors',

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 
 import torch
 from mmcv.transforms import Compose
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmcoca.apis import load_model
+from mmcoca.apis import config_and_weights, load_model
 from mmcoca.errors import MissingFileError, UserError
 from mmcoca.models import CoCa
+from mmcoca.shipped_files import shipped_models
 
 from .errors import config_errors, program_errors
 from .options import ConfigOptions, check_options, positive
@@ -21,8 +22,14 @@ from .options import ConfigOptions, check_options, positive
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of every tool that runs a model on images or texts."""
-    parser.add_argument('config', help='config file of the model')
-    parser.add_argument('checkpoint', help='checkpoint file, or a work directory for its last one')
+    parser.add_argument(
+        'config', help='config file, or the name of a model whose weights come with the package'
+    )
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help="checkpoint file, or a work directory for its last one; none with a model's name"
+    )
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; a GPU where there is one')
     parser.add_argument(
         '--batch-size', type=positive, default=16, help='images or texts at a time (16)'
@@ -42,12 +49,19 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def parse_model_arguments(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> argparse.Namespace:
+    """Parse a command line with these options, which may stand anywhere between the others."""
+    return parser.parse_intermixed_args(argv)
+
+
 def load_model_of(args: argparse.Namespace) -> CoCa:
     """The model that these options name. Raises UserError for what a user can mend."""
-    if not os.path.isfile(args.config):
+    if args.config not in shipped_models() and not os.path.isfile(args.config):
         raise MissingFileError.of('config file', args.config)
     with program_errors(args.config):
-        cfg = Config.fromfile(args.config)
+        cfg, shipped = config_and_weights(args.config)
         check_options(cfg, args.cfg_options or {})
         cfg.merge_from_dict(args.cfg_options or {})
     if cfg.get('test_dataloader') is None:
@@ -56,7 +70,7 @@ def load_model_of(args: argparse.Namespace) -> CoCa:
     check_device(args.device)
     with config_errors(cfg):
         Compose(cfg.test_dataloader.dataset.pipeline)
-        return load_model(cfg, args.checkpoint, args.device)
+        return load_model(cfg, args.checkpoint or shipped, args.device)
 
 
 def check_device(name: str | None) -> None:

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mmcoca.shipped_files import local_path
 from mmcoca.weights import (
     check_resumable,
     check_some_weights,
@@ -126,5 +127,7 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
         cfg.resume = True
     if found is not None:
         cfg.load_from = found
-    elif cfg.get('load_from') and '://' not in cfg.load_from:
-        cfg.load_from = find_checkpoint(cfg.load_from)
+    elif cfg.get('load_from'):
+        cfg.load_from = local_path(cfg.load_from)
+        if '://' not in cfg.load_from:
+            cfg.load_from = find_checkpoint(cfg.load_from)

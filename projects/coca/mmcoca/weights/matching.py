@@ -10,6 +10,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from mmcoca.errors import UserError
+from mmcoca.shipped_files import local_path
 
 from .reading import read_state_dict
 from .vocabulary import vocabulary_problem
@@ -43,7 +44,7 @@ def check_pretrained_parts(model: nn.Module) -> None:
         cfg = getattr(part, 'init_cfg', None)
         if not isinstance(cfg, Mapping) or cfg.get('type') != 'Pretrained':
             continue
-        path = cfg['checkpoint']
+        path = local_path(cfg['checkpoint'])
         if '://' in path:
             continue
         prefix = (cfg.get('prefix') or '').rstrip('.')

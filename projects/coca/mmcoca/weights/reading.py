@@ -14,6 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from mmcoca.errors import MissingFileError, UserError
+from mmcoca.shipped_files import local_path
 
 from .pickles import only_allowed
 
@@ -29,6 +30,7 @@ def load_safely(path: str, device: Device = 'cpu') -> dict:
     Raises MissingFileError if there is no such file, UserError if it is no checkpoint of plain
     values.
     """
+    path = local_path(path)
     if os.path.isdir(path):
         raise UserError(f'{path} is a folder, not a checkpoint')
     if not os.path.isfile(path):
@@ -124,5 +126,6 @@ def find_checkpoint(path: str) -> str:
         recorded = Path(pointer.read_text().strip())
         own = Path(path, recorded.name)  # first, since the folder may be a copy
         path = str(own if own.is_file() else recorded)
+    path = local_path(path)
     load_safely(path, 'meta')
     return path

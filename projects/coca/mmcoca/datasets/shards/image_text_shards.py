@@ -205,16 +205,24 @@ class ImageTextShards(CountsFaults, Dataset):
 
     def get_data_info(self, index: int) -> dict:
         """Sample `index` as the pipeline gets it. Raises IndexError, and Fault as `FAULTS`."""
+        place, image = self.image_file(index)
+        shard, number = self._find(index)
+        try:
+            captions = self._captions(shard, number, place)
+        except OSError as error:
+            raise Fault('unreadable shard', shard.name, error) from error
+        return dict(img_bytes=image, img_path=place, gt_caption=captions, image_id=index)
+
+    def image_file(self, index: int) -> tuple[str, bytes]:
+        """Shard and member of sample `index`, and the image file. Raises as `get_data_info`."""
         if not 0 <= index < len(self):
             raise IndexError(f'sample {index} of {len(self)}')
         shard, number = self._find(index)
         try:
             member, image = shard.image(number)
-            place = f'{shard.name}/{member}'
-            captions = self._captions(shard, number, place)
         except OSError as error:
             raise Fault('unreadable shard', shard.name, error) from error
-        return dict(img_bytes=image, img_path=place, gt_caption=captions, image_id=index)
+        return f'{shard.name}/{member}', image
 
     def _find(self, index: int) -> tuple[OpenShard, int]:
         """The shard of a sample, and its number there."""

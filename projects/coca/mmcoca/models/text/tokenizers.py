@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mmcoca.errors import MissingFileError
 from mmcoca.registry import TOKENIZER
+from mmcoca.shipped_files import local_path
 
 # Captions are short: threads inside the tokenizer cost more than they save, and would make the
 # library warn at each fork of a dataloader worker.
@@ -50,7 +51,8 @@ class TextTokenizer:
     """A tokenizer of the `tokenizers` library, from its JSON file.
 
     Args:
-        vocab_file: What `Tokenizer.save` of that library wrote.
+        vocab_file: What `Tokenizer.save` of that library wrote; mmcoca://MODEL/tokenizer.json is
+            a shipped model's.
         max_length: Most tokens of a text, start and end included; a longer text is cut and keeps
             its end token.
         start_token, end_token, pad_token: Names of these tokens in the file.
@@ -67,13 +69,14 @@ class TextTokenizer:
         end_token: str = '<eos>',
         pad_token: str = '<pad>',
     ) -> None:
+        vocab_file = local_path(vocab_file)
         if not os.path.isfile(vocab_file):
             raise MissingFileError.of('tokenizer file', vocab_file)
         try:
-            tokenizer = Tokenizer.from_file(str(vocab_file))
+            tokenizer = Tokenizer.from_file(vocab_file)
         except Exception as error:  # the library raises plain Exception
             raise ValueError(f'{vocab_file} is not a tokenizer file: {error}') from error
-        self._set_up(tokenizer, str(vocab_file), max_length, start_token, end_token, pad_token)
+        self._set_up(tokenizer, vocab_file, max_length, start_token, end_token, pad_token)
 
     def _set_up(
         self,

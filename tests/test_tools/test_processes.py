@@ -59,27 +59,89 @@ def logged(folder):
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def test_torchrun_trains_resumes_and_tests(repository, emoji_data, tmp_path):
-    train = ['tools/train.py', CONFIG, '--launcher', 'pytorch']
-    run_by_torchrun(repository, *train, *options(emoji_data, tmp_path, 1))
+def run_script(repository, script, *arguments, **variables):
+    """Run a script of tools/ with this Python."""
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
+    command = [repository / 'tools' / script, *arguments]
+    done = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        cwd=repository,
+        env=os.environ | dict(PATH=path, PORT=free_port()) | variables,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_scripts_train_resume_and_test(repository, emoji_data, tmp_path):
+    run_script(repository, 'dist_train.sh', CONFIG, 2, *options(emoji_data, tmp_path, 1))
     rows = logged(tmp_path)
     assert any('i2t/retrieval/Recall@1' in row for row in rows)
     assert (tmp_path / 'epoch_1.pth').is_file()
-    run_by_torchrun(repository, *train, '--resume', *options(emoji_data, tmp_path, 2))
+    more = ['--resume', *options(emoji_data, tmp_path, 2)]
+    run_script(repository, 'dist_train.sh', CONFIG, 2, *more)
     assert (tmp_path / 'epoch_2.pth').is_file()
-    test = [
-        'tools/test.py', CONFIG, tmp_path, '--launcher', 'pytorch', '--out', tmp_path / 'm.json'
+    outs = tmp_path / 'two.json', tmp_path / 'alone.json'
+    arguments = [
+        ['--out', out, '--out-item', 'metrics', *options(emoji_data, tmp_path, 2)] for out in outs
     ]
-    test += ['--out-item', 'metrics', *options(emoji_data, tmp_path, 2)]
-    run_by_torchrun(repository, *test)
-    metrics = json.loads((tmp_path / 'm.json').read_text())
-    test = [*test[:3], *test[5:]]
-    test[test.index(tmp_path / 'm.json')] = tmp_path / 'alone.json'
-    done = subprocess.run(
-        [sys.executable, *map(str, test)], capture_output=True, text=True, cwd=repository
-    )
+    run_script(repository, 'dist_test.sh', CONFIG, tmp_path, 2, *arguments[0])
+    command = [sys.executable, 'tools/test.py', CONFIG, tmp_path, *arguments[1]]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=repository)
     assert done.returncode == 0, done.stderr
-    assert metrics == pytest.approx(json.loads((tmp_path / 'alone.json').read_text()), abs=1e-3)
+    two, alone = (json.loads(out.read_text()) for out in outs)
+    assert two == pytest.approx(alone, abs=1e-3)
+
+
+SRUN = """#!/usr/bin/env bash
+# In the place of SLURM's: starts the tasks with the variables that srun sets for each.
+while [[ $1 == --* ]]; do
+    case $1 in
+        --ntasks) tasks=$2; shift 2 ;;
+        --*=*) shift ;;
+        *) shift 2 ;;
+    esac
+done
+for ((task = 0; task < tasks; task++)); do
+    SLURM_PROCID=$task SLURM_LOCALID=$task SLURM_NTASKS=$tasks "$@" &
+    started+=($!)
+done
+status=0
+for process in "${started[@]}"; do wait "$process" || status=$?; done
+exit $status
+"""
+
+
+def test_slurm_scripts(repository, emoji_data, tmp_path):
+    (tmp_path / 'srun').write_text(SRUN)
+    (tmp_path / 'srun').chmod(0o755)
+    path = [tmp_path, os.path.dirname(sys.executable), os.environ['PATH']]
+    variables = dict(
+        GPUS='2',
+        MASTER_ADDR='127.0.0.1',
+        OMP_NUM_THREADS='1',
+        SRUN_ARGS='--quotatype=spot',
+        PATH=os.pathsep.join(map(str, path)),
+    )
+    more = options(emoji_data, tmp_path, 1)
+    run_script(
+        repository, 'slurm_train.sh', 'gpu', 'job', CONFIG, '--no-validate', *more, **variables
+    )
+    assert (tmp_path / 'epoch_1.pth').is_file()
+    printed = run_script(
+        repository, 'slurm_test.sh', 'gpu', 'job', CONFIG, tmp_path, *more, **variables
+    )
+    assert 'i2t/retrieval/Recall@1' in printed
+
+
+@pytest.mark.parametrize('script', ['dist_train', 'dist_test', 'slurm_train', 'slurm_test'])
+def test_scripts_tell_how_they_are_used(repository, script):
+    done = subprocess.run(
+        [repository / 'tools' / f'{script}.sh', CONFIG, 'x'], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and f'usage: tools/{script}.sh ' in done.stderr
+    assert 'example: ' in done.stderr
 
 
 NOTER = """

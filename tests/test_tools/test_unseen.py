@@ -1,0 +1,90 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Evaluation on drawings that a model never saw, of a few emoji in their place."""
+
+import json
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
+
+SETS = (
+    'icons/annotations/test_ph.json', 'icons/annotations/test_game-icons.json',
+    'icons/annotations/test_flat-color-icons.json', 'emoji/annotations/test_artist.json',
+    'emoji/annotations/test_concept.json'
+)
+NUM_IMAGES = 24
+
+
+@pytest.fixture(scope='module')
+def folder(emoji_data, tiny_config, tmp_path_factory):
+    """Data sets of 24 drawings each, and the weights of two tiny models."""
+    folder = tmp_path_factory.mktemp('unseen')
+    content = json.loads((emoji_data / 'annotations' / 'test_artist.json').read_text())
+    for number, name in enumerate(SETS):
+        images = content['images'][number * NUM_IMAGES:][:NUM_IMAGES]
+        ids = {image['id'] for image in images}
+        annotations = [a for a in content['annotations'] if a['image_id'] in ids]
+        path = folder / 'data' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(dict(content, images=images, annotations=annotations)))
+    for data in ('icons', 'emoji'):
+        (folder / 'data' / data / 'images').symlink_to(emoji_data / 'images')
+    (folder / 'data' / 'emoji' / 'tokenizer.json').symlink_to(emoji_data / 'tokenizer.json')
+    init_default_scope('mmpretrain')
+    for seed in range(2):
+        torch.manual_seed(seed)
+        state = MODELS.build(tiny_config.model).state_dict()
+        torch.save(dict(state_dict=state), folder / f'{seed}.pth')
+    return folder
+
+
+def test_metrics_are_those_of_test_py(run_tool, repository, folder):
+    config = repository / 'configs' / 'coca' / 'coca_tiny_emoji.py'
+    arguments = [
+        config, folder / '0.pth', folder / '1.pth', '--out', folder / 'out' / 'unseen.json'
+    ]
+    done = run_tool('studies/unseen.py', *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    sets = json.loads((folder / 'out' / 'unseen.json').read_text())['sets']
+    assert len(sets) == 8 and all(of_set['texts'] == NUM_IMAGES for of_set in sets.values())
+    table = (folder / 'out' / 'unseen.md').read_text()
+    assert all(f'| {name} |' in table for name in sets) and 'the mean of 2 seeds' in table
+    metrics = sets['emoji, test_concept']['metrics']
+    for seed in range(2):
+        out = folder / f'{seed}.json'
+        done = run_tool(
+            'test.py',
+            config,
+            folder / f'{seed}.pth',
+            '--work-dir',
+            folder / 'run',
+            '--out',
+            out,
+            '--out-item',
+            'metrics',
+            '--cfg-options',
+            'test_dataloader.dataset.ann_file=annotations/test_concept.json',
+            cwd=folder
+        )
+        assert done.returncode == 0, done.stderr
+        expected = json.loads(out.read_text())
+        assert {key: values[seed]
+                for key, values in metrics.items()} == {key: expected[key]
+                                                        for key in metrics}
+    assert sets['emoji, test_concept, without colour']['metrics'] != metrics
+
+
+def test_missing_data_are_one_line(run_tool, repository, folder):
+    config = repository / 'configs' / 'coca' / 'coca_tiny_emoji.py'
+    done = run_tool(
+        'studies/unseen.py',
+        config,
+        folder / '0.pth',
+        '--dev',
+        '--out',
+        folder / 'a.json',
+        cwd=folder
+    )
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'dev_lucide.json does not exist' in done.stderr

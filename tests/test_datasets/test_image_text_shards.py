@@ -26,7 +26,15 @@ from mmcoca.datasets import (
     TrainingSampler,
     UnreadableImageError,
 )
-from mmcoca.datasets.shards import ShardCache, ShardSample, expand, index_path, write_shard
+from mmcoca.datasets.shards import (
+    Fault,
+    ShardCache,
+    ShardSample,
+    expand,
+    image_text_shards,
+    index_path,
+    write_shard,
+)
 from mmcoca.errors import SettingError
 from mmcoca.registry import DATASETS
 
@@ -189,7 +197,7 @@ def faulty_members():
 def test_faults_are_skipped_counted_and_named(tmp_path):
     write_tar(tmp_path / 'x.tar', faulty_members())
     data = ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE, max_unreadable=0.9)
-    assert len(data) == 9 and data.shard_faults == [('no image', 'x.tar/7')]
+    assert len(data) == 9 and data.shard_faults == [('no image', f'{tmp_path}/x.tar/7')]
     loader = DataLoader(data, 3, num_workers=2, collate_fn=pseudo_collate)
     captions = [s.gt_caption for batch in loader for s in batch['data_samples']]
     assert captions == ['good'] * 9
@@ -202,8 +210,8 @@ def test_faults_are_skipped_counted_and_named(tmp_path):
         assert f'{tmp_path}/x.tar/{number}.png ({kind})' in first
     assert len(first) == 7 and faults.total >= 7 and faults.visits == 9
     report = data.fault_report(faults)
-    assert f'x.tar: {faults.total} of {faults.visits} items could not be read' in report
-    assert 'invalid JSON' in report and 'of the shards: x.tar/7 (no image)' in report
+    assert f'x.tar: {faults.total} of ' in report and ' items could not be read' in report
+    assert 'invalid JSON' in report and f'of the shards: {tmp_path}/x.tar/7 (no image)' in report
     data.max_unreadable = 0.01
     with pytest.raises(UnreadableImageError, match='the limit, max_unreadable'):
         data.check_faults(faults)
@@ -213,6 +221,63 @@ def test_faults_are_skipped_counted_and_named(tmp_path):
     tested = ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE, test_mode=True)
     with pytest.raises(UnreadableImageError, match=r'x.tar/1.png: invalid JSON \(.*column'):
         tested[1]
+
+
+def test_faults_of_each_shard_are_named(tmp_path):
+    """Though one of them has more than a message names."""
+    bad = [(f'{i}.{part}', b'x') for i in range(20) for part in ('png', 'txt')]
+    paths = [tmp_path / f'{name}.tar' for name in 'xyz']
+    for path in paths:
+        write_tar(path, bad)
+    data = ImageTextShards(list(map(str, paths)), PIPELINE, max_unreadable=1)
+    for item in (*range(12), 20, 40):
+        data.fault_log.note_fault(item, 'unreadable image')
+    report = data.fault_report(data.fault_log.faults())
+    assert all(f'{name}.tar/0.png (unreadable image)' in report for name in 'xyz')
+    assert report.count('(unreadable image)') == 10 and '14 of 14 items' in report
+
+
+def test_a_shard_that_is_emptied_while_it_is_used(tmp_path):
+    paths = [tmp_path / f'{name}.tar' for name in 'xy']
+    for path in paths:
+        write_tar(path, [('0.png', encoded(0)), ('0.txt', b'thing')])
+    data = ImageTextShards(list(map(str, paths)), PIPELINE)
+    paths[1].write_bytes(b'')
+    assert data[1]['data_samples'].gt_caption == 'thing'  # of the other
+    faults = data.fault_log.faults()
+    assert faults.counts['unreadable shard'] >= 1
+    assert 'y.tar' in data.fault_report(faults)
+
+
+def test_a_text_in_another_encoding_is_a_fault(tmp_path):
+    write_tar(tmp_path / 'x.tar', [('0.png', encoded(0)), ('0.txt', 'caf\u00e9'.encode('latin-1'))])
+    data = ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE)
+    with pytest.raises(Fault, match='x.tar/0.png: text not in UTF-8'):
+        data.prepare_data(0)
+
+
+def test_caption_keys_that_fit_nothing(tmp_path, monkeypatch):
+    members = [('0.png', encoded(0)), ('0.json', b'{"caption": "thing", "alias": "it"}')]
+    write_tar(tmp_path / 'x.tar', members)
+    path = str(tmp_path / 'x.tar')
+    logged = []
+    monkeypatch.setattr(image_text_shards, 'print_log', lambda text, *_: logged.append(text))
+    ImageTextShards(path, PIPELINE, dict(caption=3, aliases=1))
+    assert "none of the first 1 samples has the caption_key 'aliases'" in logged[-1]
+    with pytest.raises(Fault, match='no text, but caption, alias'):
+        ImageTextShards(path, PIPELINE, 'text').prepare_data(0)
+    for wrong in (['caption'], 3):
+        with pytest.raises(SettingError, match='caption_key=.*: use a key'):
+            ImageTextShards(path, PIPELINE, wrong)
+    for wrong in (dict(max_unreadable='1%'), dict(max_unreadable=2), dict(cache_gib=-1)):
+        with pytest.raises(SettingError, match=f'{next(iter(wrong))}='):
+            ImageTextShards(path, PIPELINE, **wrong)
+
+
+def test_folders_and_wildcards_are_local(tmp_path):
+    for name in ('http://host.example/pairs', 'https://host.example/*.tar'):
+        with pytest.raises(AnnotationError, match='name each .tar of a web server'):
+            ImageTextShards(name)
 
 
 def test_nothing_to_read_ends(tmp_path):

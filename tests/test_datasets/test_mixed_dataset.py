@@ -54,7 +54,7 @@ def test_one_source_and_a_lot_more_of_another():
 
 def test_weights_that_do_not_fit():
     sources = [Numbers('a', 1), Numbers('b', 1)]
-    for weights in ([1], [1, 0], [1, -1], [1, 'x'], [1, 1e-4]):
+    for weights in ([1], [1, 0], [1, -1], [1, 'x'], [1, 1e-4], '1,1'):
         with pytest.raises(SettingError, match='weights='):
             MixedDataset(sources, weights)
     with pytest.raises(IndexError):
@@ -72,6 +72,21 @@ def test_sampled_whole_or_in_stretches():
     assert sorted(TrainingSampler(data, seed=0, window=100)) == list(range(60_000))
 
 
+def test_a_plain_source_beside_shards_is_shuffled_too():
+    """As a whole: else the sampler would shuffle stretches of it alone."""
+    sharded = Numbers('shards', 40_000)
+    sharded.shard_sizes = [20_000, 20_000]
+    data = MixedDataset([Numbers('plain', 50_000), sharded])
+    sampler = TrainingSampler(data, seed=0)
+    first = [data[item] for item, _ in zip(sampler, range(20_000))]
+    plain = [item for name, item in first if name == 'plain']
+    tenths = Counter(item // 5_000 for item in plain)
+    assert len(plain) == pytest.approx(10_000, rel=0.05)
+    assert len(tenths) == 10 and min(tenths.values()) > 800
+    visits = Counter(data[item] for item in range(len(data)))
+    assert len(visits) == 90_000 and {visits['plain', item] for item in range(50_000)} == {1}
+
+
 def test_labels_as_text():
     init_default_scope('mmpretrain')
     transform = LabelsAsText(['cat', 'dog', 'emu'], ['a {}.', 'photo of {}'])
@@ -82,3 +97,8 @@ def test_labels_as_text():
     assert LabelsAsText('cifar10')(dict(gt_label=0))['gt_caption'] == 'airplane'
     with pytest.raises(SettingError, match='cannot|class'):
         LabelsAsText('no such file')
+    for wrong, message in (
+        (dict(), 'gives no gt_label'), (dict(gt_label=3), '3 classes, but label 3')
+    ):
+        with pytest.raises(SettingError, match=message):
+            transform(wrong)

@@ -106,9 +106,9 @@ def test_activations_of_one_part_are_held(build, many_images):
 
 
 def test_sizes_below_one_are_errors(build):
-    with pytest.raises(ValueError, match='micro_batch_size is 0, but must be positive'):
+    with pytest.raises(ValueError, match='micro_batch_size=0: use 1 or more'):
         build(micro_batch_size=0)
-    with pytest.raises(ValueError, match='token_multiple is 0, but must be positive'):
+    with pytest.raises(ValueError, match='token_multiple=0: use 1 or more'):
         build(text=dict(token_multiple=0))
 
 

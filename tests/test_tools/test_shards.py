@@ -64,10 +64,14 @@ def test_it_goes_on_behind_the_last_whole_shard(run_tool, pairs, tmp_path):
     assert run_tool(*arguments).returncode == 0
     assert contents(out) == before
     assert (out / '00000.tar').stat().st_mtime_ns == first
+    (out / '00002.tar').write_bytes((out / '00002.tar').read_bytes()[:1000])
+    done = run_tool(*arguments)
+    assert '12 images in 3 shards, 2 of them already there' in done.stdout
+    assert contents(out) == before
     for other in (('--per-shard', 4), ('--seed', 1)):
         done = run_tool(*arguments, *other)
-        assert done.returncode == 1 and 'holds something else' in done.stderr
-        assert done.stderr.count('\n') == 1
+        assert done.returncode == 1 and done.stderr.count('\n') == 1
+        assert f'made with other settings ({other[0][2:].replace("-", "_")})' in done.stderr
     assert contents(out) == before
 
 
@@ -88,9 +92,11 @@ def test_checking(run_tool, pairs, tmp_path):
     cut.write_bytes(cut.read_bytes()[:cut.stat().st_size // 2])
     done = run_tool(CHECK, out, '--caption-key', 'caption', '--workers', 2)
     assert done.returncode == 1
-    assert re.search(r'broken shard: 00001.tar, after \d samples: .*cut short', done.stdout)
+    assert re.search(r'broken shard: \S+/00001.tar, after \d samples: .*cut short', done.stdout)
     done = run_tool(CHECK, out / '00000.tar', '--caption-key', 'nothing=2', 'none')
     assert done.returncode == 1 and done.stdout.count('missing caption: ') == 5
-    assert '5 samples in 1 shards: 5 missing caption' in done.stdout
+    assert '5 samples in 1 shards: 5 missing caption, 2 unused caption key' in done.stdout
+    done = run_tool(CHECK, out / '00000.tar', '--caption-key', 'caption=3', 'aliasses')
+    assert done.returncode == 1 and "no sample has 'aliasses'" in done.stdout
     done = run_tool(CHECK, tmp_path / 'absent.tar')
     assert done.returncode == 1 and done.stderr.endswith('absent.tar does not exist\n')

@@ -13,11 +13,11 @@ from sizes import SIZES
 from training import start
 from worker import NAMES
 
+from mmcoca.peaks import peak_of
+
 KIND = 'COCO-length'
 COMPARED = ('ViT-B-32', 'Large')
 LARGEST = dict(cuda=8192, cpu=32)  # pairs, where memory sets no end before
-# Dense bfloat16 operations a second, from the makers' data sheets.
-PEAKS = {'H100': 989e12, 'H200': 989e12, 'A100': 312e12}
 LIBRARIES = [name for name in NAMES if name != 'CoCa-pytorch']
 FORMS = ('eager', 'compiled')
 
@@ -60,7 +60,4 @@ def peak_of_device() -> float | None:
     if not torch.cuda.is_available():
         return None
     name = torch.cuda.get_device_name()
-    for known, peak in PEAKS.items():
-        if known in name:
-            return peak
-    sys.exit(f'error: the peak of {name} is not known: add it to PEAKS in device.py')
+    return peak_of(name) or sys.exit(f'error: {name} is missing from PEAKS in mmcoca/peaks.py')

@@ -16,12 +16,13 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
-from operations import operations_of
 from report import Row, Settings
 from sizes import SIZES
 from torch import nn
 from worker import seconds_of
 from workers import WARMUP_ROUNDS
+
+from mmcoca.operations import operations_of
 
 BASE = Path(__file__).parents[2] / 'configs' / 'coca' / 'coca_base.py'
 KIND = 'COCO-length'

@@ -6,7 +6,7 @@ Usage: open_clip_training.py MODEL_FILE OPTIONS_OF_OPEN_CLIP...
 
 import sys
 
-from tools_settings import take_process_settings
+from package_files import take_process_settings
 
 take_process_settings()  # before torch is loaded
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from tools_settings import take_process_settings
+from package_files import load, take_process_settings
 
 take_process_settings()  # before torch is loaded
 
 import torch  # noqa: E402
 from contender import training_step  # noqa: E402
-from operations import operations_of, share_of_products  # noqa: E402
+from products import share_of_products  # noqa: E402
 from sizes import Size  # noqa: E402
 from torch import Tensor  # noqa: E402
 
@@ -122,6 +122,7 @@ class Work:
 
     def step_operations(self, captions: list[str]) -> int:
         """Floating point operations of a step's products."""
+        operations_of = load('operations').operations_of
         return operations_of(self.step, self.draw_images(len(captions)), captions)
 
     def step_share_of_products(self, captions: list[str]) -> float:

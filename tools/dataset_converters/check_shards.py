@@ -69,15 +69,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         key = caption_key(args.caption_key)
         shards = expand(args.shards)
         check = partial(check_shard, caption_key=key, cache_dir=args.cache_dir)
-        counts, num_samples = Counter(), 0
+        counts, num_samples, keys = Counter(), 0, set()
         with multiprocessing.Pool(min(args.workers, len(shards)), be_quiet) as pool:
             results = pool.imap(check, shards)
             bar = track(results, 'checking', total=len(shards), console=Console(stderr=True))
-            for number, found in bar:
-                num_samples += number
-                for kind, place in found:
+            for checked in bar:
+                num_samples += checked.num_samples
+                keys |= checked.keys
+                for kind, place in checked.faults:
                     counts[kind] += 1
                     print(f'{kind}: {place}')
+        for missing in sorted(set(key) - keys if isinstance(key, dict) else ()):
+            counts['unused caption key'] += 1
+            print(f'unused caption key: no sample has {missing!r}')
     kinds = ', '.join(f'{count} {kind}' for kind, count in counts.items()) or 'nothing is wrong'
     print(f'{num_samples} samples in {len(shards)} shards: {kinds}')
     return 1 if counts else 0

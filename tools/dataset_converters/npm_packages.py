@@ -59,7 +59,8 @@ def read_members(folder: Path, package: Package,
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ConverterError(f'{path} is missing: fetch it with npm pack') from None
+        wanted = f'{package.name}@{package.version}'
+        raise ConverterError(f'{path} is missing: npm pack {wanted} makes it') from None
     integrity = 'sha512-' + base64.b64encode(hashlib.sha512(content).digest()).decode()
     if integrity != package.integrity:
         raise ConverterError(

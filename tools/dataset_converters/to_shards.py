@@ -2,7 +2,8 @@
 """Write tar shards, for ImageTextShards and webdataset, from what ImageTextDataset reads.
 
 A sample is an image, its file as it is, and its captions in a .json. The same data make the same
-bytes; a run that was broken off goes on behind the last whole shard.
+bytes; started again, it writes the shards that are missing or damaged. Images are not compared:
+after a change of theirs delete the folder.
 """
 
 import argparse
@@ -18,7 +19,8 @@ from whole_folders import sha256
 
 from mmcoca.command_line import positive, user_errors
 from mmcoca.datasets import ImageTextDataset
-from mmcoca.datasets.shards import IMAGE_ENDINGS, ShardSample, write_shard
+from mmcoca.datasets.shards import IMAGE_ENDINGS, ShardSample, index_path, write_shard
+from mmcoca.datasets.shards.tar_index import load_index, state_of
 from mmcoca.errors import UserError
 from mmcoca.seeds import permutation
 
@@ -55,19 +57,34 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def check_settings(args: argparse.Namespace) -> None:
     """Note of what the shards are made. Raises UserError where a folder has others."""
     settings = {name: str(value) for name, value in sorted(vars(args).items()) if name != 'out'}
+    for name in ('annotations', 'images'):
+        settings[name] = str(Path(settings[name]).resolve())
     settings['sha256'] = sha256(args.annotations)
     path = args.out / SETTINGS
     if args.out.exists() and any(args.out.iterdir()):
         found = json.loads(path.read_text('utf-8')) if path.is_file() else None
-        if found != settings:
+        if found is None:
+            raise UserError(f'--out {args.out} holds something else: choose another folder')
+        others = [name for name, value in settings.items() if found.get(name) != value]
+        if others:
             raise UserError(
-                f'--out {args.out} holds something else, or shards with other settings: choose '
-                'another folder, or delete it'
+                f'--out {args.out} holds shards that were made with other settings '
+                f'({", ".join(others)}): choose another folder, or delete it'
             )
     args.out.mkdir(parents=True, exist_ok=True)
     for left_over in args.out.glob('.*.tar.*'):  # by a process that was killed
         left_over.unlink()
     path.write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
+
+
+def is_whole(shard: Path, num_samples: int) -> bool:
+    """Whether a shard is as it was written, by its index; its images are not compared."""
+    if not shard.is_file():
+        return False
+    index = load_index(index_path(shard))
+    return index is not None and index.state == state_of(shard) and not index.faults and len(
+        index.samples
+    ) == num_samples
 
 
 def samples_of(dataset: ImageTextDataset, numbers: Sequence[int]) -> Iterator[ShardSample]:
@@ -104,12 +121,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_settings(args)
         order = permutation(len(dataset), args.seed).tolist()
         starts = range(0, len(order), args.per_shard)
-        console = Console(stderr=True)
+        console, num_written = Console(stderr=True), 0
         for number, start in enumerate(track(starts, 'writing shards', console=console)):
             path = args.out / f'{number:05d}.tar'
-            if not path.is_file():  # written whole, or not there
-                write_shard(path, samples_of(dataset, order[start:start + args.per_shard]))
-    print(f'{args.out}: {len(dataset)} images in {len(starts)} shards')
+            of_shard = order[start:start + args.per_shard]
+            if not is_whole(path, len(of_shard)):
+                write_shard(path, samples_of(dataset, of_shard))
+                num_written += 1
+    there = len(starts) - num_written
+    more = f', {there} of them already there' if there else ''
+    print(f'{args.out}: {len(dataset)} images in {len(starts)} shards{more}')
 
 
 if __name__ == '__main__':

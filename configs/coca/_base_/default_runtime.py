@@ -5,6 +5,7 @@ default_hooks = dict(
     runtime_info=dict(type='mmcoca.RuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     throughput=dict(type='mmcoca.ThroughputHook'),
+    utilization=dict(type='mmcoca.UtilizationHook'),
     logger=dict(type='LoggerHook', interval=50),
     finite_loss=dict(type='mmcoca.FiniteLossHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),

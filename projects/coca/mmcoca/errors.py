@@ -29,3 +29,8 @@ class SettingError(ValueError):
 
 class NotFiniteError(SettingError):
     """Losses or weights of a training have become NaN or infinite."""
+
+
+def is_positive(value: object) -> bool:
+    """Whether a setting is a whole number above 0."""
+    return type(value) is int and value > 0

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch.utils.data import get_worker_info
+
+from mmcoca.errors import SettingError
 
 from .transforms import UnreadableImageError
 
@@ -96,6 +98,13 @@ class FaultLog:
             numbers.zero_()
 
 
+def check_fraction(max_unreadable: float) -> float:
+    """The setting itself. Raises SettingError for what is no fraction."""
+    if not isinstance(max_unreadable, (int, float)) or not 0 <= max_unreadable <= 1:
+        raise SettingError(f'max_unreadable={max_unreadable!r}: use a fraction from 0 to 1')
+    return max_unreadable
+
+
 class CountsFaults:
     """A data set that skips what it cannot read, up to a limit.
 
@@ -115,17 +124,31 @@ class CountsFaults:
         """Where a faulty item stands, for messages."""
         raise NotImplementedError
 
+    def fault_group(self, item: int) -> int:
+        """What an item is part of: the first faults of each group are named before others."""
+        return 0
+
     def fault_report(self, faults: Faults) -> str | None:
         """A line on the faults of all processes; None where there are none."""
         if not faults.total:
             return None
         kinds = ', '.join(f'{count} {kind}' for kind, count in faults.counts.items())
-        places = [self.fault_place(*item) for item in sorted(faults.items)[:SHOWN]]
+        places = [self.fault_place(*item) for item in self._first_of_groups(faults.items)[:SHOWN]]
         more = ', among others' if len(faults.items) > SHOWN else ''
         return (
-            f'{self.fault_source()}: {faults.total} of {faults.visits} items could not be read and '
+            f'{self.fault_source()}: {faults.total} of {max(faults.visits, faults.total)} items '
+            'could not be read and '
             f'were skipped ({kinds}): {"; ".join(places)}{more}'
         )
+
+    def _first_of_groups(self, items: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
+        """Faulty items, one of each group first, then another of each."""
+        of_group, places = Counter(), {}
+        for item in sorted(items):
+            group = self.fault_group(item[0])
+            places[item] = of_group[group], group
+            of_group[group] += 1
+        return sorted(places, key=places.get)
 
     def check_faults(self, faults: Faults) -> None:
         """Raise UnreadableImageError, with the report, past `max_unreadable`."""

@@ -14,7 +14,7 @@ from mmpretrain.datasets import BaseDataset
 from mmcoca.registry import DATASETS
 
 from .annotation_files import AnnotationError, Row, id_problem, read_annotations, text_problem
-from .faults import CountsFaults, FaultLog, listing
+from .faults import CountsFaults, FaultLog, check_fraction, listing
 from .image_paths import existence_problem, image_path, storage_problem
 from .image_rows import give_image_ids, merge_images
 from .transforms import UnreadableImageError, UnreadableVideoError
@@ -83,7 +83,7 @@ class ImageTextDataset(CountsFaults, BaseDataset):
         self.require_captions = require_captions
         self.skip_without_captions = skip_without_captions
         self.check_images = check_images
-        self.max_unreadable = max_unreadable
+        self.max_unreadable = check_fraction(max_unreadable)
         self.fault_log = FaultLog([UNREADABLE_IMAGE])
         super().__init__(
             ann_file=ann_file,

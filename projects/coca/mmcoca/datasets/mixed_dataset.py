@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +12,11 @@ from torch.utils.data import Dataset
 
 from mmcoca.errors import SettingError
 from mmcoca.registry import DATASETS
+from mmcoca.seeds import permutation
 
 PERIOD = 1000  # items after which the shares repeat
 BLOCK = 10 * PERIOD  # items that lie together, where a source has shards
+KEPT_ORDERS = 4  # of visits to sources without shards
 
 
 @DATASETS.register_module()
@@ -22,7 +25,9 @@ class MixedDataset(Dataset):
 
     The paper mixes its two sources half and half in each batch (section 4.1). An epoch is as long
     as the source that lasts longest needs to be visited whole; the items of the others come again
-    and again, each as often as the next, but for one.
+    and again, each as often as the next, but for one. Where one source has shards, a sampler
+    shuffles stretches of the mix alone, so that the items of a source without come in an order
+    drawn anew for each time they are visited.
 
     Args:
         datasets: The sources, or their configs.
@@ -46,6 +51,9 @@ class MixedDataset(Dataset):
         # Items of the same source before each place of the pattern.
         same = self._pattern[:, None] == np.arange(len(self.datasets))
         self._before = (np.cumsum(same, 0) - same)[np.arange(PERIOD), self._pattern]
+        has_shards = [getattr(d, 'shard_sizes', None) is not None for d in self.datasets]
+        self._is_reordered = [any(has_shards) and not shards for shards in has_shards]
+        self._orders: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
 
     def full_init(self) -> None:
         """Load the sources."""
@@ -77,12 +85,26 @@ class MixedDataset(Dataset):
         times, place = divmod(index, PERIOD)
         source = int(self._pattern[place])
         visit = times * int(self._shares[source]) + int(self._before[place])
-        return source, visit % len(self.datasets[source])
+        time, item = divmod(visit, len(self.datasets[source]))
+        if self._is_reordered[source]:
+            item = int(self._order(source, time)[item])
+        return source, item
+
+    def _order(self, source: int, time: int) -> np.ndarray:
+        """The items of a source in the order of so many-th visit."""
+        key = source, time
+        if key not in self._orders:
+            self._orders[key] = permutation(len(self.datasets[source]), *key)
+            if len(self._orders) > KEPT_ORDERS:
+                self._orders.popitem(last=False)
+        return self._orders[key]
 
 
 def pattern(num_sources: int, weights: Sequence[float] | None) -> np.ndarray:
     """The source of each of PERIOD items, those of one source spread evenly."""
-    weights = [1] * num_sources if weights is None else list(weights)
+    weights = [1] * num_sources if weights is None else weights
+    if isinstance(weights, str):
+        raise SettingError(f'weights={weights!r}: use a list of numbers')
     if len(weights) != num_sources or not num_sources:
         raise SettingError(f'weights={weights}: there are {num_sources} datasets')
     if not all(isinstance(weight, (int, float)) and weight > 0 for weight in weights):

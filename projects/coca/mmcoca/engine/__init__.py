@@ -13,6 +13,7 @@ from .resume_hook import ResumeHook
 from .runtime_info_hook import RuntimeInfoHook
 from .throughput_hook import ThroughputHook
 from .unreadable_images_hook import UnreadableImagesHook
+from .utilization_hook import UtilizationHook
 
 __all__ = [
     'Adafactor',
@@ -30,4 +31,5 @@ __all__ = [
     'RuntimeInfoHook',
     'ThroughputHook',
     'UnreadableImagesHook',
+    'UtilizationHook',
 ]

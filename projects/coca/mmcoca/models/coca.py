@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mmcoca.errors import SettingError, is_positive
 from mmcoca.registry import MODELS, TOKENIZER
 from mmcoca.samples import texts_of
 
@@ -106,8 +107,8 @@ class CoCa(MMPretrainProtocol, BaseModel):
         self.contrastive_head = build_part('contrastive_head', MODELS, contrastive_head)
         self.captioning_head = build_part('captioning_head', MODELS, captioning_head)
         self.generation = GenerationOptions(**generation) if generation is not None else None
-        if micro_batch_size is not None and micro_batch_size < 1:
-            raise ValueError(f'micro_batch_size is {micro_batch_size}, but must be positive')
+        if micro_batch_size is not None and not is_positive(micro_batch_size):
+            raise ValueError(f'micro_batch_size={micro_batch_size!r}: use 1 or more, or None')
         self.micro_batch_size = micro_batch_size
         check_parts(self)
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:
@@ -159,7 +160,15 @@ class CoCa(MMPretrainProtocol, BaseModel):
 
     @staticmethod
     def texts_of_loss(data_samples: Sequence[DataSample]) -> list[list[str]]:
-        """The texts that the loss reads of samples, each kind a list: their captions."""
+        """The texts that the loss reads of samples, each kind a list: their captions.
+
+        Raises SettingError for a sample without one.
+        """
+        if any('gt_caption' not in sample for sample in data_samples):
+            raise SettingError(
+                'a sample has no gt_caption to learn: does the data set give one (LabelsAsText '
+                'makes it of labels), and PackInputs pack it (algorithm_keys)?'
+            )
         return [[sample.gt_caption for sample in data_samples]]
 
     def loss(

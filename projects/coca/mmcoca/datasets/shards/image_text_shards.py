@@ -24,24 +24,27 @@ from mmcoca.errors import SettingError
 from mmcoca.registry import DATASETS
 
 from ..annotation_files import AnnotationError, text_problem
-from ..faults import CountsFaults, FaultLog, Faults, listing
+from ..faults import CountsFaults, FaultLog, Faults, check_fraction, listing
 from ..transforms import UnreadableImageError
 from .open_shard import OpenShard
 from .shard_cache import GIB, ShardCache
 from .shard_names import expand
-from .tar_index import SAMPLE, ShardIndex
+from .tar_index import SAMPLE, ShardIndex, named_faults
 
 FAULTS = (
     'unreadable shard',
     'invalid JSON',
     'missing caption',
     'empty caption',
+    'text not in UTF-8',
     'unreadable image',
 )
 OPEN_SHARDS = 64  # of a process
 RETRY = 60  # seconds after which a shard that could not be had is tried again
 MAX_TRIES = 1000  # items in a row that cannot be read
 CACHE = '~/.cache/mmcoca/shards'
+SHOWN_KEYS = 8  # of a JSON, in a message
+LOOKED_AT = 50  # samples in which each of several caption keys should be once
 
 
 class Fault(Exception):
@@ -86,9 +89,10 @@ class ImageTextShards(CountsFaults, Dataset):
         cache_gib: Largest size of these copies together, in GiB (2**30 bytes).
 
     What cannot be read (invalid JSON, no or an empty caption, an image that does not decode, a
-    shard that is gone) is skipped, a random other sample taken in its place, and counted by kind:
-    UnreadableImagesHook reports it at the end of an epoch, with the shards that were broken, cut
-    short or missing from the start, and stops past the limit.
+    shard that is gone or has changed) is skipped, a random other sample taken in its place, and
+    counted by kind: UnreadableImagesHook reports it at the end of an epoch, with the shards that
+    were broken, cut short or missing from the start, and stops past the limit. Of several caption
+    keys, one that none of the first samples has is warned of.
 
     Raises AnnotationError on loading without shards or samples, where more samples than the limit
     are missing (a broken shard lacks what the largest has more), and in testing for any fault of
@@ -111,9 +115,11 @@ class ImageTextShards(CountsFaults, Dataset):
         self.names = expand(shards)
         self.pipeline = Compose(pipeline)
         self.test_mode = test_mode
-        self.max_unreadable = max_unreadable
+        self.max_unreadable = check_fraction(max_unreadable)
         self.fault_log = FaultLog(FAULTS)
         self._weights = key_weights(caption_key)
+        if cache_gib < 0:
+            raise SettingError(f'cache_gib={cache_gib}: use 0 or more')
         self._cache = ShardCache(Path(cache_dir).expanduser(), int(cache_gib * GIB))
         self._open_shards: OrderedDict[int, OpenShard] = OrderedDict()
         self._failed: dict[int, float] = {}  # when a shard could not be had
@@ -122,6 +128,8 @@ class ImageTextShards(CountsFaults, Dataset):
         self.shard_faults = [fault for _, faults in indexes for fault in faults]
         self._ends = np.cumsum(self.shard_sizes).tolist()
         self._check_shards([bool(faults) for _, faults in indexes])
+        if len(self._weights) > 1 and caption_key is not None:
+            self._check_keys()
 
     def full_init(self) -> None:
         """Nothing: MMEngine's wrappers call it."""
@@ -138,17 +146,19 @@ class ImageTextShards(CountsFaults, Dataset):
         found = [None]
         if rank == 0:
             indexes = map(self._index, self.names)
-            found = [[(len(index.samples), index.faults) for index in indexes]]
+            found = [[(len(index.samples), faults) for index, faults in indexes]]
         broadcast_object_list(found)
         return found[0]
 
-    def _index(self, name: str) -> ShardIndex:
-        """The index of a shard, without samples where that cannot be had."""
+    def _index(self, name: str) -> tuple[ShardIndex, list[tuple[str, str]]]:
+        """The index of a shard, without samples where that cannot be had; kind and place of faults.
+        """
         try:
-            return self._cache.index_of(name)
+            index = self._cache.index_of(name)
+            return index, named_faults(name, index.faults)
         except OSError as error:
             faults = [('unreadable shard', reason_of(name, error))]
-            return ShardIndex(np.empty(0, SAMPLE), faults, (0, 0))
+            return ShardIndex(np.empty(0, SAMPLE), [], (0, 0)), faults
 
     def _check_shards(self, are_faulty: list[bool]) -> None:
         """Log what was loaded. Raises AnnotationError as the class says."""
@@ -167,6 +177,18 @@ class ImageTextShards(CountsFaults, Dataset):
                 f'the data set, is {self.max_unreadable:.2%})'
             )
         print_log(message, 'current', logging.WARNING if self.shard_faults else logging.INFO)
+
+    def _check_keys(self) -> None:
+        """Warn of a caption key that none of the first samples has: it may be misspelt."""
+        found = set().union(*map(self.keys_of, range(min(LOOKED_AT, len(self)))))
+        for key in self._weights:
+            if found and key not in found:
+                print_log(
+                    f'{self.fault_source()}: none of the first {min(LOOKED_AT, len(self))} samples '
+                    f'has the caption_key {key!r}',
+                    'current',
+                    logging.WARNING,
+                )
 
     def _listed_shard_faults(self) -> str:
         return listing([f'{place} ({kind})' for kind, place in self.shard_faults])
@@ -224,6 +246,13 @@ class ImageTextShards(CountsFaults, Dataset):
             raise Fault('unreadable shard', shard.name, error) from error
         return f'{shard.name}/{member}', image
 
+    def keys_of(self, index: int) -> set[str]:
+        """The caption keys that sample `index` has; none where it cannot be read."""
+        with suppress(Fault, OSError):
+            shard, number = self._find(index)
+            return set(self._texts(shard, number, shard.name))
+        return set()
+
     def _find(self, index: int) -> tuple[OpenShard, int]:
         """The shard of a sample, and its number there."""
         number = bisect_right(self._ends, index)
@@ -238,9 +267,7 @@ class ImageTextShards(CountsFaults, Dataset):
         if time.monotonic() - self._failed.get(number, -RETRY) < RETRY:
             raise Fault('unreadable shard', name)
         try:
-            shard = self._open(name)
-            if shard.num_samples != self.shard_sizes[number]:
-                raise OSError('it has changed since training began')
+            shard = self._open(name, self.shard_sizes[number])
         except OSError as error:
             self._failed[number] = time.monotonic()
             raise Fault('unreadable shard', name, error) from error
@@ -249,12 +276,18 @@ class ImageTextShards(CountsFaults, Dataset):
             self._open_shards.popitem(last=False)
         return shard
 
-    def _open(self, name: str) -> OpenShard:
-        """A shard's file, once more where another process has just removed a copy of it."""
+    def _open(self, name: str, num_samples: int) -> OpenShard:
+        """A shard's file, once more where another process has just removed a copy of it.
+
+        Raises OSError for one that has other samples than when it was loaded.
+        """
         for is_last in (False, False, True):
             try:
                 path = self._cache.path_of(name)
-                return OpenShard(name, path, self._cache.index_of(name).samples)
+                samples = self._cache.index_of(name).samples
+                if len(samples) != num_samples:
+                    raise OSError('it has changed since training began')
+                return OpenShard(name, path, samples)
             except FileNotFoundError:
                 if is_last:
                     raise
@@ -282,7 +315,7 @@ class ImageTextShards(CountsFaults, Dataset):
         for key, weight in self._weights.items():
             if key == 'txt':
                 content = shard.text(number, 'txt')
-                texts = None if content is None else content.decode(errors='replace').strip()
+                texts = None if content is None else self._decoded(content, place)
             else:
                 record = self._record(shard, number, place) if record is None else record
                 texts = record.get(key)
@@ -292,8 +325,19 @@ class ImageTextShards(CountsFaults, Dataset):
                 if weight is None:
                     break
         if not texts_of:
-            raise Fault('missing caption', place, f'no {" or ".join(self._weights)}')
+            reason = f'no {" or ".join(self._weights)}'
+            if record:
+                reason += f', but {", ".join(list(record)[:SHOWN_KEYS])}'
+            raise Fault('missing caption', place, reason)
         return texts_of
+
+    @staticmethod
+    def _decoded(content: bytes, place: str) -> str:
+        """The text of a .txt file."""
+        try:
+            return content.decode().strip()
+        except UnicodeDecodeError as error:
+            raise Fault('text not in UTF-8', place, error.reason) from error
 
     @staticmethod
     def _record(shard: OpenShard, number: int, place: str) -> dict:
@@ -313,6 +357,10 @@ class ImageTextShards(CountsFaults, Dataset):
         """The first shard, and how many more."""
         more = len(self.names) - 1
         return self.names[0] + (f' and {more} more' if more else '')
+
+    def fault_group(self, item: int) -> int:
+        """The number of a sample's shard."""
+        return bisect_right(self._ends, item)
 
     def fault_place(self, item: int, kind: str) -> str:
         """Shard and member of a sample, and what is wrong; without a download."""
@@ -342,6 +390,11 @@ def key_weights(caption_key: str | Mapping[str, float] | None) -> dict[str, floa
         return dict(caption=None, txt=None)
     if isinstance(caption_key, str):
         return {caption_key: 1.0}
+    if not isinstance(caption_key, Mapping):
+        raise SettingError(
+            f'caption_key={caption_key!r}: use a key, or several with weights: '
+            'dict(caption=3, aliases=1)'
+        )
     if not caption_key or not all(
         isinstance(weight, (int, float)) and weight > 0 for weight in caption_key.values()
     ):

@@ -33,6 +33,11 @@ def expand(shards: str | Sequence[str]) -> list[str]:
     for pattern in map(os.fspath, patterns):
         for path in without_braces(pattern):
             if is_url(path):
+                if not path.partition('?')[0].endswith('.tar') or '*' in path:
+                    raise AnnotationError(
+                        f'shards {path}: name each .tar of a web server, by a list or by braces as '
+                        'in {00000..00417}.tar; folders and wildcards are for local ones'
+                    )
                 found.append(path)
                 continue
             if '://' in path:

@@ -9,7 +9,7 @@ import logging
 import os
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,13 +31,19 @@ class ShardIndex(NamedTuple):
 
     Attributes:
         samples: An array of the type SAMPLE.
-        faults: Kind and place of each.
+        faults: Kind of each, and where in the shard.
         state: Size in bytes of the tar that was read, and when that was written, in ns.
     """
 
     samples: np.ndarray
     faults: list[tuple[str, str]]
     state: tuple[int, int]
+
+
+def named_faults(shard: str, faults: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The faults of an index, with the shard's name as the user knows it."""
+    separators = {'no image': '/', 'broken shard': ', '}
+    return [(kind, shard + separators[kind] + place) for kind, place in faults]
 
 
 def index_path(shard: Path) -> Path:
@@ -69,6 +75,8 @@ def read_index(shard: Path, other_folder: Path | None = None) -> ShardIndex:
         if index is not None and index.state == state:
             return index
     index = make_index(shard)
+    if not len(index.samples):  # whatever it is, nothing is put beside it
+        return index
     for path in paths:
         try:
             write_index(index, path)
@@ -116,11 +124,11 @@ def make_index(shard: Path) -> ShardIndex:
     try:
         for key, row in samples_of(shard, state[0]):
             if row['image_size'] < 0:
-                faults.append(('no image', f'{shard.name}/{key}'))
+                faults.append(('no image', key))
             else:
                 rows.append(tuple(row.values()))
     except (tarfile.TarError, ValueError, OverflowError) as error:
-        faults.append(('broken shard', f'{shard.name}, after {len(rows)} samples: {error}'))
+        faults.append(('broken shard', f'after {len(rows)} samples: {error}'))
     return ShardIndex(np.array(rows, SAMPLE), faults, state)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmcoca.errors import SettingError
 from mmcoca.labels import class_names, prompt_templates
 from mmcoca.registry import TRANSFORMS
 
@@ -40,8 +41,14 @@ class LabelsAsText(BaseTransform):
         self.separator = separator
 
     def transform(self, results: dict) -> dict:
-        """Add the caption. Raises IndexError for a label without a name."""
+        """Add the caption. Raises SettingError where there is no label, or none with its name."""
+        if 'gt_label' not in results:
+            raise SettingError('LabelsAsText: the data set gives no gt_label')
         labels = np.atleast_1d(results['gt_label']).tolist()
+        if not all(0 <= label < len(self.classes) for label in labels):
+            raise SettingError(
+                f'LabelsAsText: there are {len(self.classes)} classes, but label {max(labels)}'
+            )
         names = [self.classes[label] for label in random.sample(labels, len(labels))]
         caption = random.choice(self.prompts).format(self.separator.join(names))
         return dict(results, gt_caption=caption)

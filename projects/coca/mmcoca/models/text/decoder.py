@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmcoca.errors import is_positive
 from mmcoca.registry import MODELS
 
 from ..layers import (
@@ -225,8 +226,8 @@ class DecoupledTextDecoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if token_multiple < 1:
-            raise ValueError(f'token_multiple is {token_multiple}, but must be positive')
+        if not is_positive(token_multiple):
+            raise ValueError(f'token_multiple={token_multiple!r}: use 1 or more')
         self.token_multiple = token_multiple
         self.vocab_size = vocab_size
         self.dims = dims

@@ -1,0 +1,77 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""How much of the device's peak a training uses, in its log."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmcoca.models import CoCa
+from mmcoca.models.step_cost import StepWithoutValues
+from mmcoca.peaks import peak_of
+from mmcoca.registry import HOOKS
+
+LENGTHS = 8, 16  # of texts by which operations are counted
+
+
+@HOOKS.register_module()
+class UtilizationHook(Hook):
+    """Log `mfu`, the percentage of the peak that the model's operations are (arXiv 2204.02311).
+
+    Operations are those of one forward and one backward pass over the pairs and their tokens,
+    whatever is computed twice to save memory; the time is that of a step with data loading. Nothing
+    is logged without a known peak, nor for another model than a CoCa in pretraining.
+
+    Args:
+        peak: Operations a second of one process's device; None: that of a known GPU for 16 bits.
+
+    Attributes:
+        of_pair, of_token: Operations of a pair without its text, and of a token of texts.
+    """
+
+    def __init__(self, peak: float | None = None) -> None:
+        self.peak = peak
+        self._last_time: float | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Count operations for texts of two lengths; in between and beyond they grow evenly."""
+        if self.peak is None and torch.cuda.is_available():
+            self.peak = peak_of(torch.cuda.get_device_name())
+        model = getattr(runner.model, 'module', runner.model)
+        if type(model) is not CoCa:
+            self.peak = None
+        if self.peak is None:
+            return
+        step = StepWithoutValues(dict(runner.cfg.model, micro_batch_size=None))
+        pairs = 2
+        short, long = (step.cost(pairs, length).operations / pairs for length in LENGTHS)
+        self.of_token = (long - short) / (LENGTHS[1] - LENGTHS[0])
+        self.of_pair = short - self.of_token * LENGTHS[0]
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Start the clock anew, so that validation does not count."""
+        self._last_time = time.perf_counter()
+
+    def after_val(self, runner: Runner) -> None:
+        """As ThroughputHook."""
+        self._last_time = time.perf_counter()
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Divide the batch's operations by the time since the last iteration's end."""
+        if self.peak is None or 'texts' not in data_batch:
+            return
+        now = time.perf_counter()
+        (texts, ) = data_batch['texts']
+        operations = self.of_pair * len(texts.lengths) + self.of_token * int(texts.lengths.sum())
+        seconds = now - self._last_time
+        runner.message_hub.update_scalar('train/mfu', 100 * operations / seconds / self.peak)
+        self._last_time = now

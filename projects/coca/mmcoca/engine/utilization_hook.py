@@ -14,7 +14,8 @@ from mmcoca.models.step_cost import StepWithoutValues
 from mmcoca.peaks import peak_of
 from mmcoca.registry import HOOKS
 
-LENGTHS = 8, 16  # of texts by which operations are counted
+PAIRS = 2, 4  # and
+LENGTHS = 8, 16  # of texts, by which it is told how operations grow
 
 
 @HOOKS.register_module()
@@ -37,7 +38,7 @@ class UtilizationHook(Hook):
         self._last_time: float | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Count operations for texts of two lengths; in between and beyond they grow evenly."""
+        """Count the operations that a pair and a token add to a step."""
         if self.peak is None and torch.cuda.is_available():
             self.peak = peak_of(torch.cuda.get_device_name())
         model = getattr(runner.model, 'module', runner.model)
@@ -46,10 +47,12 @@ class UtilizationHook(Hook):
         if self.peak is None:
             return
         step = StepWithoutValues(dict(runner.cfg.model, micro_batch_size=None))
-        pairs = 2
-        short, long = (step.cost(pairs, length).operations / pairs for length in LENGTHS)
-        self.of_token = (long - short) / (LENGTHS[1] - LENGTHS[0])
-        self.of_pair = short - self.of_token * LENGTHS[0]
+        (few, many), (short, long) = PAIRS, LENGTHS
+        operations = step.cost(few, short).operations
+        more_text = step.cost(few, long).operations - operations
+        more_pairs = step.cost(many, short).operations - operations
+        self.of_token = more_text / (few * (long - short))
+        self.of_pair = more_pairs / (many - few) - self.of_token * short
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the clock anew, so that validation does not count."""

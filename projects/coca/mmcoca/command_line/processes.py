@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 
 import torch
@@ -42,5 +44,17 @@ def join_processes(cfg: Config) -> None:
     os.environ.setdefault('MASTER_PORT', '29500')
     if not dist.is_initialized():
         dist.init_process_group('gloo')
+        atexit.register(leave_processes)
     if cfg.get('model_wrapper_cfg') is None:
         cfg.model_wrapper_cfg = dict(type='mmcoca.CPUDataParallel')
+
+
+def leave_processes() -> None:
+    """End the threads of the process group, while Python can still run.
+
+    One that then lets go of a tensor would abort the process ("terminate called without an active
+    exception"). They end with the last that holds the group, such as a wrapped model.
+    """
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    gc.collect()

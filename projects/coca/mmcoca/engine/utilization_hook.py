@@ -10,7 +10,6 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmcoca.models import CoCa
-from mmcoca.models.step_cost import StepWithoutValues
 from mmcoca.peaks import peak_of
 from mmcoca.registry import HOOKS
 
@@ -46,6 +45,8 @@ class UtilizationHook(Hook):
             self.peak = None
         if self.peak is None:
             return
+        from mmcoca.models.step_cost import StepWithoutValues  # a large part of torch
+
         step = StepWithoutValues(dict(runner.cfg.model, micro_batch_size=None))
         (few, many), (short, long) = PAIRS, LENGTHS
         operations = step.cost(few, short).operations

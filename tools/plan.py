@@ -43,9 +43,10 @@ SECONDS_OF_DAY = 86400
 
 
 class Plan(NamedTuple):
-    """Of a step, for each GPU: the first three are numbers, the others bytes."""
+    """Of a step, for each GPU: the first four are numbers, the others bytes."""
 
     num_parameters: int
+    largest_layer: int
     operations: float
     computed: float
     parameters: float
@@ -61,6 +62,16 @@ class Plan(NamedTuple):
         """All that lies on a GPU at the beginning of the backward pass."""
         kept = self.parameters + self.gradients + self.optimizer
         return kept + self.activations + self.whole_layers
+
+    def sharded(self, num_gpus: int) -> 'Plan':
+        """With the parameters, and what belongs to each, divided over the GPUs."""
+        return self._replace(
+            parameters=self.parameters / num_gpus,
+            gradients=self.gradients / num_gpus,
+            optimizer=self.optimizer / num_gpus,
+            whole_layers=2 * 4 * self.largest_layer,
+            traffic=3 / 2 * self.traffic,
+        )
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -106,9 +117,8 @@ def make_plan(
     num_gpus: int = 1,
     text_length: int = 16,
     dtype: torch.dtype = torch.bfloat16,
-    is_sharded: bool = False,
 ) -> Plan:
-    """What a GPU needs for so many pairs of its own."""
+    """What a GPU needs for so many pairs of its own, under DDP."""
     step = StepWithoutValues(cfg.model)
     costs = [step.cost(pairs, text_length, dtype) for pairs in COUNTED]
     of_pair, of_step = zip(*(growth(*numbers) for numbers in zip(*costs)))
@@ -119,19 +129,17 @@ def make_plan(
     parameters = list(step.model.parameters())
     parameter_bytes = 4 * sum(p.numel() for p in parameters)
     gradient_bytes = 4 * sum(p.numel() for p in parameters if p.requires_grad)
-    shards = num_gpus if is_sharded else 1
-    passes = 3 if is_sharded else 2
-    others = (num_gpus - 1) / num_gpus
     return Plan(
         num_parameters=sum(p.numel() for p in parameters),
+        largest_layer=largest_layer(step.model),
         operations=operations + logits,
         computed=operations * (4 / 3 if held < num_pairs else 1) + logits,
-        parameters=parameter_bytes / shards,
-        gradients=gradient_bytes / shards,
-        optimizer=step.optimizer_bytes(cfg.optim_wrapper) / shards,
+        parameters=parameter_bytes,
+        gradients=gradient_bytes,
+        optimizer=step.optimizer_bytes(cfg.optim_wrapper),
         activations=of_pair[1] * held + of_step[1] + 3 * 4 * num_pairs * num_pairs * num_gpus,
-        whole_layers=2 * 4 * largest_layer(step.model) if is_sharded else 0,
-        traffic=passes * others * gradient_bytes,
+        whole_layers=0,
+        traffic=2 * (num_gpus - 1) / num_gpus * gradient_bytes,
         embeddings=2 * 2 * 4 * embed_dims * num_pairs * (num_gpus - 1),
     )
 
@@ -161,12 +169,12 @@ def report(cfg: Config, args: argparse.Namespace) -> str:
     if batch_size % args.gpus:
         raise UserError(f'--batch-size {batch_size} does not divide into {args.gpus} GPUs')
     pairs = batch_size // args.gpus
-    options = cfg, pairs, args.gpus, args.text_length, DTYPES[args.dtype]
-    ddp, fsdp = (make_plan(*options, is_sharded=is_sharded) for is_sharded in (False, True))
+    ddp = make_plan(cfg, pairs, args.gpus, args.text_length, DTYPES[args.dtype])
+    fsdp = ddp.sharded(args.gpus)
     peak, memory = PEAKS[args.gpu], MEMORY[args.gpu]
     seconds = ddp.computed / (args.utilization / 100 * peak)
     fits = ['yes' if plan.memory < memory else 'no' for plan in (ddp, fsdp)]
-    both = [(name, getattr(ddp, name), getattr(fsdp, name)) for name in Plan._fields[3:8]]
+    both = [(name, getattr(ddp, name), getattr(fsdp, name)) for name in Plan._fields[4:9]]
     return '\n'.join(
         [
             f'{cfg.filename}: {ddp.num_parameters / 1e6:,.0f} million parameters',

@@ -130,7 +130,7 @@ def test_micro_batches_and_shards_need_less(configs, plan):
     cfg = Config.fromfile(configs / 'small.py')
     init_default_scope('mmpretrain')
     whole = plan.make_plan(cfg, 256, 8)
-    sharded = plan.make_plan(cfg, 256, 8, is_sharded=True)
+    sharded = whole.sharded(8)
     assert sharded.optimizer == whole.optimizer / 8 and sharded.activations == whole.activations
     assert whole.optimizer == pytest.approx(2 * whole.parameters, rel=1e-4)  # AdamW's
     cfg.model.micro_batch_size = 32
@@ -146,3 +146,24 @@ def test_the_tool_prints_a_plan(run_tool, configs):
     assert done.returncode == 1 and 'does not divide into 7 GPUs' in done.stderr
     done = run_tool('plan.py', 'configs/coca/zeroshot/coca_2b_imagenet.py')
     assert done.returncode == 1 and 'Traceback' not in done.stderr
+
+
+def test_mfu_is_in_the_log(run_tool, emoji_data, tmp_path):
+    """Of a known peak, it is what the counted operations and the logged time of a step say."""
+    done = run_tool(
+        'train.py', 'configs/coca/coca_tiny_emoji.py', '--no-validate', '--work-dir', tmp_path,
+        '--cfg-options', f'train_dataloader.dataset.data_root={emoji_data}',
+        f'model.tokenizer.vocab_file={emoji_data / "tokenizer.json"}',
+        'train_dataloader.dataset.indices=32', 'train_dataloader.batch_size=32',
+        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
+        'train_cfg.max_epochs=1', 'default_hooks.logger.interval=1',
+        'default_hooks.utilization.peak=1e12'
+    )
+    assert done.returncode == 0, done.stderr
+    (log, ) = tmp_path.glob('*/vis_data/scalars.json')
+    row = json.loads(log.read_text().splitlines()[0])
+    operations = row['mfu'] / 100 * 1e12 * row['time']
+    cfg = Config.fromfile('configs/coca/coca_tiny_emoji.py')
+    cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
+    step = StepWithoutValues(cfg.model)
+    assert step.cost(32, 3).operations < operations < step.cost(32, 12).operations

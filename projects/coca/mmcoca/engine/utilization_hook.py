@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import time
-
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -13,8 +11,9 @@ from mmcoca.models import CoCa
 from mmcoca.peaks import peak_of
 from mmcoca.registry import HOOKS
 
-PAIRS = 2, 4  # and
-LENGTHS = 8, 16  # of texts, by which it is told how operations grow
+# Of batches and texts by which it is told how operations grow.
+PAIRS = 2, 4
+LENGTHS = 8, 16
 
 
 @HOOKS.register_module()
@@ -34,7 +33,6 @@ class UtilizationHook(Hook):
 
     def __init__(self, peak: float | None = None) -> None:
         self.peak = peak
-        self._last_time: float | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Count the operations that a pair and a token add to a step."""
@@ -55,14 +53,6 @@ class UtilizationHook(Hook):
         self.of_token = more_text / (few * (long - short))
         self.of_pair = more_pairs / (many - few) - self.of_token * short
 
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Start the clock anew, so that validation does not count."""
-        self._last_time = time.perf_counter()
-
-    def after_val(self, runner: Runner) -> None:
-        """As ThroughputHook."""
-        self._last_time = time.perf_counter()
-
     def after_train_iter(
         self,
         runner: Runner,
@@ -70,12 +60,10 @@ class UtilizationHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Divide the batch's operations by the time since the last iteration's end."""
+        """Divide the batch's operations by the time that IterTimerHook has for the iteration."""
         if self.peak is None or 'texts' not in data_batch:
             return
-        now = time.perf_counter()
         (texts, ) = data_batch['texts']
         operations = self.of_pair * len(texts.lengths) + self.of_token * int(texts.lengths.sum())
-        seconds = now - self._last_time
+        seconds = runner.message_hub.get_scalar('train/time').current()
         runner.message_hub.update_scalar('train/mfu', 100 * operations / seconds / self.peak)
-        self._last_time = now

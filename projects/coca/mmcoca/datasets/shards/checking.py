@@ -15,7 +15,7 @@ PIPELINE = [dict(type='mmcoca.LoadImage')]
 
 
 class Checked(NamedTuple):
-    """A shard's number of samples, kind and place of each fault, and the caption keys there."""
+    """A shard's number of samples, kind and place of each fault, and which caption keys it has."""
 
     num_samples: int
     faults: list[tuple[str, str]]
@@ -37,7 +37,8 @@ def check_shard(
     data.test_mode = True  # for all captions
     keys = set()
     for number in range(len(data)):
-        keys |= data.keys_of(number)
+        if isinstance(caption_key, Mapping):
+            keys |= data.keys_of(number)
         try:
             data.prepare_data(number)
         except Fault as fault:

@@ -227,9 +227,10 @@ class ImageTextShards(CountsFaults, Dataset):
 
     def get_data_info(self, index: int) -> dict:
         """Sample `index` as the pipeline gets it. Raises IndexError, and Fault as `FAULTS`."""
-        place, image = self.image_file(index)
         shard, number = self._find(index)
         try:
+            member, image = shard.image(number)
+            place = f'{shard.name}/{member}'
             captions = self._captions(shard, number, place)
         except OSError as error:
             raise Fault('unreadable shard', shard.name, error) from error
@@ -237,8 +238,6 @@ class ImageTextShards(CountsFaults, Dataset):
 
     def image_file(self, index: int) -> tuple[str, bytes]:
         """Shard and member of sample `index`, and the image file. Raises as `get_data_info`."""
-        if not 0 <= index < len(self):
-            raise IndexError(f'sample {index} of {len(self)}')
         shard, number = self._find(index)
         try:
             member, image = shard.image(number)
@@ -254,7 +253,9 @@ class ImageTextShards(CountsFaults, Dataset):
         return set()
 
     def _find(self, index: int) -> tuple[OpenShard, int]:
-        """The shard of a sample, and its number there."""
+        """The shard of a sample, and its number there. Raises IndexError for none."""
+        if not 0 <= index < len(self):
+            raise IndexError(f'sample {index} of {len(self)}')
         number = bisect_right(self._ends, index)
         return self._opened(number), index - (self._ends[number - 1] if number else 0)
 

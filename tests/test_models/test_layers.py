@@ -167,17 +167,19 @@ def test_attention_to_the_memory_itself_equals_that_to_keys_and_values(kind):
 
 
 @pytest.mark.parametrize(
-    'num_queries, options, is_projected', [
-        (48, {}, False),
-        (49, {}, True),
-        (1, dict(qk_norm=True), True),
-        (1, dict(logit_soft_cap=5.0), True),
+    'num_queries, memory_length, options, is_projected', [
+        (43, 200, {}, False),
+        (44, 200, {}, True),
+        (2, 5, {}, False),
+        (3, 5, {}, True),  # of a short memory, keys and values are few
+        (1, 5, dict(qk_norm=True), True),
+        (1, 5, dict(logit_soft_cap=5.0), True),
     ]
 )  # yapf: disable
-def test_when_a_memory_is_projected(num_queries, options, is_projected):
-    """With 64 channels a head few queries are 48 at most."""
+def test_when_a_memory_is_projected(num_queries, memory_length, options, is_projected):
+    """128 channels for each token of the memory, against 128 + 2 (length + 40) a query."""
     attention = CrossAttention(128, 2, **options)
-    memory = torch.randn(2, 5, 128)
+    memory = torch.randn(2, memory_length, 128)
     read = attention.read_once(memory, num_queries)
     assert isinstance(read, ProjectedMemory if is_projected else UnprojectedMemory)
     elsewhere = attention.to('meta').read_once(memory.to('meta'), num_queries)

@@ -155,7 +155,8 @@ class CrossAttention(MultiHeadAttention):
 
     def read_once(self, memory: Tensor, num_queries: int) -> Memory:
         """A memory (B,S,M) in the form that is faster for one call with so many queries (A)."""
-        if is_faster_unprojected(num_queries, self.num_heads, self.dims, memory.device):
+        sizes = num_queries, memory.shape[1], self.num_heads, self.dims
+        if is_faster_unprojected(*sizes, memory.device):
             return self.leave_memory(memory)
         return self.project_memory(memory)
 

@@ -70,14 +70,20 @@ class UnprojectedMemory(NamedTuple):
 
 Memory = ProjectedMemory | UnprojectedMemory
 
-# Queries of all heads over a memory itself take 2 A products a head for each of its channels, keys
-# and values of it 2 C; the rest is what reordering costs. Up to this part of the width D the former
-# is faster, measured on a CPU. No other device was measured: there, keys and values are made.
-UNPROJECTED_PART = dict(cpu=0.75)
+# What it costs to reorder a head's query and result, as so many more tokens of the memory that it
+# attends to; measured on a CPU. No other device was measured: there, keys and values are made.
+REORDERING = dict(cpu=40)
 
 
 def is_faster_unprojected(
-    num_queries: int, num_heads: int, dims: int, device: torch.device
+    num_queries: int, memory_length: int, num_heads: int, dims: int, device: torch.device
 ) -> bool:
-    """Whether one call of so many queries (A) is faster without keys and values of the memory."""
-    return num_queries * num_heads <= UNPROJECTED_PART.get(device.type, 0.0) * dims
+    """Whether one call of A queries is faster without keys and values of a memory of S tokens.
+
+    Both sides are products an image, divided by 2 M: keys and values take S D; queries that attend
+    to the memory itself take A D to be brought to it and back, and A S in each head.
+    """
+    if device.type not in REORDERING:
+        return False
+    of_a_query = dims + num_heads * (memory_length + REORDERING[device.type])
+    return num_queries * of_a_query <= memory_length * dims

@@ -168,8 +168,8 @@ def test_attention_to_the_memory_itself_equals_that_to_keys_and_values(kind):
 
 @pytest.mark.parametrize(
     'num_queries, memory_length, options, is_projected', [
-        (43, 200, {}, False),
-        (44, 200, {}, True),
+        (42, 200, {}, False),
+        (43, 200, {}, True),
         (2, 5, {}, False),
         (3, 5, {}, True),  # of a short memory, keys and values are few
         (1, 5, dict(qk_norm=True), True),

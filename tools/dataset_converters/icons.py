@@ -41,7 +41,7 @@ from whole_folders import (
 from mmcoca.models.text import train_tokenizer
 
 DATASET = 'mmcoca icons'  # by which a manifest is known as ours
-VOCAB_SIZE = 8192
+VOCAB_SIZE = 4096
 CHUNK = 256  # drawings that a process gets at a time
 
 

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from mmcoca.datasets import (
     AnnotationError,
+    ImageLabelShards,
     ImageTextShards,
     SeededDataset,
     TrainingSampler,
@@ -132,6 +133,39 @@ def test_captions_drawn_by_weight(tmp_path):
     for weights in ({}, dict(caption=0), dict(caption='x'), dict(caption=-1)):
         with pytest.raises(SettingError, match='above 0'):
             ImageTextShards(shards, caption_key=weights)
+
+
+def test_those_with_a_label(tmp_path):
+    """Shuffled shard by shard, and resumed in the middle, as all shards are."""
+    for shard, labels in enumerate([['cat', 'dog', 'owl'], ['owl'], ['dog', ['ox', 'cat'], None]]):
+        samples = []
+        for label in labels:
+            number = 10 * shard + len(samples)
+            record = {} if label is None else dict(kind=label)
+            samples.append(ShardSample(f'{number:03d}', encoded(number), '.png', record))
+        write_shard(tmp_path / f'{shard}.tar', samples)
+    pipeline = [PIPELINE[0], dict(type='PackInputs', meta_keys=['gt_caption', 'img_path'])]
+    data = ImageLabelShards(str(tmp_path), 'kind', ['dog', 'cat'], pipeline=pipeline)
+    assert len(data) == 4 and data.shard_sizes.tolist() == [2, 0, 2]
+    found = [
+        (
+            int(item['inputs'][0, 0, 0]),
+            item['data_samples'].gt_label.item(),
+            item['data_samples'].gt_caption,
+        ) for item in (data[number] for number in range(4))
+    ]
+    assert found == [(0, 1, 'cat'), (1, 0, 'dog'), (20, 0, 'dog'), (21, 1, 'cat')]
+    assert data.metainfo['classes'] == ('dog', 'cat')
+    assert data[3]['data_samples'].img_path == f'{tmp_path}/2.tar/021.png'
+    sampler = TrainingSampler(data, seed=0)
+    order = list(sampler)
+    assert sorted(order) == [0, 1, 2, 3]
+    sampler.go_on(0, 2)
+    assert list(sampler)[:2] == order[2:]
+    again = pickle.loads(pickle.dumps(data))
+    assert again[2]['data_samples'].gt_label.item() == 0
+    with pytest.raises(AnnotationError, match="no sample's 'kind' is one of the 1 classes, ox2"):
+        ImageLabelShards(str(tmp_path), 'kind', ['ox2'])
 
 
 @pytest.mark.parametrize('num_workers', [0, 2])

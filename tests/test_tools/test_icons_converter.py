@@ -338,7 +338,7 @@ def test_training_drawings(converted):
 def test_held_out_drawings(converted):
     out, _ = converted
     found = {}
-    for path in sorted((out / 'annotations').iterdir()):
+    for path in sorted((out / 'annotations').glob('*.json')):
         content = json.loads(path.read_text())
         found[path.stem] = [a['caption'] for a in content['annotations']]
         for image, annotation in zip(content['images'], content['annotations'], strict=True):
@@ -383,6 +383,8 @@ def test_what_is_beside_the_data(converted):
     licenses = json.loads((out / 'licenses.json').read_text())
     assert set(licenses) == {*icon_sets.HELD_OUT, 'mine', 'yours'}
     assert licenses['yours']['license']['spdx'] == 'CC-BY-4.0'
+    names = (out / 'annotations' / 'names.txt').read_text().splitlines()
+    assert names == ['green dots', 'left bell', 'right bell']
     tokenizer = Tokenizer.from_file(str(out / 'tokenizer.json'))
     assert tokenizer.decode(tokenizer.encode('left bell').ids) == ' left bell'
 

@@ -37,6 +37,7 @@ SECTIONS = {
     'recall': 'Recall@1, 5 and 10',
     'loading': 'Loading images',
     'shards': 'Images from shards',
+    'search': 'Search among all icons',
     'time_to_recall': 'Time to a recall, one training each',
 }
 

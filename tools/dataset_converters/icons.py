@@ -3,10 +3,10 @@
 
 The package's version and sha512 value are pinned. What is written: shards to train on, of drawings
 by about 165 designers; COCO-caption files with PNG images, of three designers to test on and of two
-to choose by (dev); a byte-level BPE tokenizer trained on the training captions; the attributions
-that the licences ask for; a manifest. A training drawing is none of the others but for size and
-line width. Left out: logos, flags, maps, emoji, and licences that ask to share alike or forbid
-commercial use.
+to choose by (dev); a byte-level BPE tokenizer trained on the training captions; the 1,000 names
+that most designers have drawn, as classes; the attributions that the licences ask for; a manifest.
+A training drawing is none of the others but for size and line width. Left out: logos, flags, maps,
+emoji, and licences that ask to share alike or forbid commercial use.
 """
 
 import argparse
@@ -42,6 +42,7 @@ from mmcoca.models.text import train_tokenizer
 
 DATASET = 'mmcoca icons'  # by which a manifest is known as ours
 VOCAB_SIZE = 4096
+NUM_NAMES = 1000
 CHUNK = 256  # drawings that a process gets at a time
 
 
@@ -79,8 +80,17 @@ def settings(size: int) -> dict:
         'dataset': DATASET,
         'packages': {PACKAGE.name: {'version': PACKAGE.version, 'integrity': PACKAGE.integrity}},
         'size': size,
+        'vocab_size': VOCAB_SIZE,
         'seed': SEED,
     }
+
+
+def common_names(drawings: Sequence[Drawing]) -> list[str]:
+    """The captions that most designers have, the most frequent first."""
+    designers = defaultdict(set)
+    for drawing in drawings:
+        designers[drawing.caption].add(drawing.designer)
+    return sorted(designers, key=lambda caption: (-len(designers[caption]), caption))[:NUM_NAMES]
 
 
 def annotation_file(designer: str) -> str:
@@ -108,6 +118,8 @@ def write_set(
         content = coco_captions(by_designer[designer], infos[designer], size)
         write_json(out / annotation_file(designer), content)
 
+    names = common_names([drawing for drawing, _ in train])
+    (out / 'annotations' / 'names.txt').write_text('\n'.join(names) + '\n', encoding='utf-8')
     captions = [
         text for drawing, _ in train
         for text in (drawing.caption, *drawing.aliases, *drawing.categories)
@@ -124,7 +136,7 @@ def write_set(
     }
     write_json(out / 'licenses.json', licenses, indent=2)
 
-    files = sorted(p for p in out.rglob('*') if p.suffix in ('.json', '.md', '.tar'))
+    files = sorted(p for p in out.rglob('*') if p.suffix in ('.json', '.md', '.tar', '.txt'))
     manifest = {
         **settings(size),
         'drawings': {'train': len(train)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,6 +67,17 @@ class EmbeddingIndex:
                 'others of them): embed anew'
             )
 
+    @cached_property
+    def faiss_index(self):
+        """Faiss' flat inner-product index of the embeddings. Raises ImportError without faiss."""
+        if find_spec('faiss') is None:
+            raise ImportError("engine 'faiss' needs faiss: pip install faiss-cpu")
+        import faiss
+
+        index = faiss.IndexFlatIP(self.embeddings.shape[1])
+        index.add(self.embeddings.float().numpy())
+        return index
+
     def search(self, queries: Tensor, top_k: int = 5, engine: str = 'exact') -> list[list[tuple]]:
         """Queries (queries,E), L2-normalised -> the (name, cosine similarity) of each one's top k.
 
@@ -86,7 +98,9 @@ class EmbeddingIndex:
         if engine == 'exact':
             scores, places = similarities(queries, self.embeddings).topk(top_k, dim=1)
         elif engine == 'faiss':
-            scores, places = search_with_faiss(queries, self.embeddings, top_k)
+            scores, places = map(
+                torch.from_numpy, self.faiss_index.search(queries.float().numpy(), top_k)
+            )
         else:
             raise ValueError(f"engine '{engine}' is unknown: use 'exact' or 'faiss'")
         return [
@@ -105,15 +119,3 @@ def joined_queries(*parts: Tensor) -> Tensor:
     if len(numbers) > 1:
         raise ValueError(f'{" and ".join(map(str, sorted(numbers)))} queries cannot be joined')
     return F.normalize(sum(parts), dim=-1)
-
-
-def search_with_faiss(queries: Tensor, embeddings: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
-    """Scores and places (queries,top_k) by a flat inner-product index."""
-    if find_spec('faiss') is None:
-        raise ImportError("engine 'faiss' needs faiss: pip install faiss-cpu")
-    import faiss
-
-    index = faiss.IndexFlatIP(embeddings.shape[1])
-    index.add(embeddings.float().numpy())
-    scores, places = index.search(queries.float().numpy(), top_k)
-    return torch.from_numpy(scores), torch.from_numpy(places)

@@ -6,7 +6,7 @@ from .mixed_dataset import MixedDataset
 from .msr_vtt import MSRVTT
 from .sampling import DrawnIndex, EpochOrder, TrainingSampler
 from .seeded_dataset import SeededDataset
-from .shards import ImageTextShards
+from .shards import ImageLabelShards, ImageTextShards
 from .snli_ve import SNLIVE
 from .texts_of_batch import CollateWithTexts
 from .transforms import (
@@ -34,6 +34,7 @@ __all__ = [
     'EpochOrder',
     'ForEachFrame',
     'ImageLabelDataset',
+    'ImageLabelShards',
     'ImageTextDataset',
     'ImageTextShards',
     'LabelsAsText',

@@ -20,16 +20,20 @@ class ImageLabelDataset(ImageTextDataset):
         label_key: The column, or the key of a COCO annotation, which names an image's label.
         classes: Names of the labels in the order of their numbers, or a file with one a line;
             None: all that are in the annotation file, sorted.
+        skip_others: Leave out images whose label is not among the classes.
         **kwargs: As in ImageTextDataset.
 
     Raises AnnotationError as ImageTextDataset does, and for a label that is no string or empty, an
-    image with two labels, and a label that is not among the classes.
+    image with two labels, and a label that is not among the classes unless others are skipped.
     """
 
     TEXTS = 'labels'
 
-    def __init__(self, ann_file: str, label_key: str, **kwargs) -> None:
+    def __init__(
+        self, ann_file: str, label_key: str, skip_others: bool = False, **kwargs
+    ) -> None:
         self.label_key = label_key
+        self.skip_others = skip_others
         super().__init__(ann_file, caption_key=label_key, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -46,6 +50,8 @@ class ImageLabelDataset(ImageTextDataset):
         if self.CLASSES is None:
             self._metainfo['classes'] = tuple(sorted({i['gt_caption'] for i in items.values()}))
         class_to_idx = self.class_to_idx
+        if self.skip_others:
+            items = {k: item for k, item in items.items() if item['gt_caption'] in class_to_idx}
         for item in items.values():
             item['gt_label'] = class_to_idx.get(item['gt_caption'])
             if item['gt_label'] is None:

@@ -1,5 +1,6 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .checking import check_shard
+from .image_label_shards import ImageLabelShards
 from .image_text_shards import CACHE, Fault, ImageTextShards
 from .shard_cache import ShardCache
 from .shard_names import expand
@@ -10,6 +11,7 @@ __all__ = [
     'CACHE',
     'IMAGE_ENDINGS',
     'Fault',
+    'ImageLabelShards',
     'ImageTextShards',
     'ShardCache',
     'ShardIndex',

@@ -125,6 +125,7 @@ class ImageTextShards(CountsFaults, Dataset):
         self._failed: dict[int, float] = {}  # when a shard could not be had
         indexes = self._load_indexes()
         self.shard_sizes = np.array([size for size, _ in indexes], np.int64)
+        self._sizes_of_files = self.shard_sizes
         self.shard_faults = [fault for _, faults in indexes for fault in faults]
         self._ends = np.cumsum(self.shard_sizes).tolist()
         self._check_shards([bool(faults) for _, faults in indexes])
@@ -268,7 +269,7 @@ class ImageTextShards(CountsFaults, Dataset):
         if time.monotonic() - self._failed.get(number, -RETRY) < RETRY:
             raise Fault('unreadable shard', name)
         try:
-            shard = self._open(name, self.shard_sizes[number])
+            shard = self._open(name, self._sizes_of_files[number])
         except OSError as error:
             self._failed[number] = time.monotonic()
             raise Fault('unreadable shard', name, error) from error

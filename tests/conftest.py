@@ -26,7 +26,9 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from yapf.yapflib import yapf_api
 
+from mmcoca.datasets.shards import ShardSample, write_shard
 from mmcoca.models import CoCa
+from mmcoca.shipped_files import local_path
 
 REPOSITORY = Path(__file__).parents[1]
 LONGEST = (
@@ -145,6 +147,36 @@ def drawings(emoji_data: Path) -> list[tuple[Path, str]]:
         if pair['caption'].isalpha():
             captions.setdefault(pair['caption'], emoji_data / 'images' / names[pair['image_id']])
     return [(path, caption) for caption, path in list(captions.items())[:32]]
+
+
+@pytest.fixture(scope='session')
+def icon_data(drawings: list, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen drawings laid out as the icons' data, to train on and to choose by; 16 names."""
+    folder = tmp_path_factory.mktemp('icons')
+    (folder / 'annotations').mkdir()
+    (folder / 'train').mkdir()
+    pairs = drawings[:16]
+    topics = ('arrows', 'mail', 'travel', 'weather')
+    records = [
+        dict(caption=caption, categories=[topics[number % len(topics)]])
+        for number, (_, caption) in enumerate(pairs)
+    ]
+    write_shard(
+        folder / 'train' / '00000.tar',
+        [
+            ShardSample(f'{number:02d}', path.read_bytes(), path.suffix, record)
+            for number, ((path, _), record) in enumerate(zip(pairs, records))
+        ],
+    )
+    content = dict(
+        images=[dict(id=i, file_name=str(path)) for i, (path, _) in enumerate(pairs)],
+        annotations=[dict(id=i, image_id=i, **record) for i, record in enumerate(records)],
+    )
+    (folder / 'annotations' / 'dev_lucide.json').write_text(json.dumps(content))
+    names = ''.join(f'{caption}\n' for _, caption in pairs)
+    (folder / 'annotations' / 'names.txt').write_text(names)
+    shutil.copy(local_path('mmcoca://coca_small_icons/tokenizer.json'), folder)
+    return folder
 
 
 @pytest.fixture

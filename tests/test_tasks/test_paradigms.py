@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""The earlier families and the ablations as configs, on sixteen drawings of the default data."""
+"""The earlier families and the ablations as configs, on sixteen drawings."""
 
 import json
 import math
@@ -8,43 +8,48 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from padded import multimodal, unimodal
 from small_tasks import CONFIGS, evaluate, train_small
 
 from mmcoca.command_line import build_training
 from mmcoca.datasets import AnnotationError, ImageLabelDataset
+from mmcoca.datasets.shards import expand
 from mmcoca.models import ContrastivePooler
 from mmcoca.models.word_attention import word_attention
 from mmcoca.weights import load_safely
 
-DRAWINGS = list(range(0, 2868, 180))  # sixteen, in different groups
+NUM_DRAWINGS = 16
 ABLATIONS = sorted(path.stem for path in (CONFIGS / 'ablations').glob('*.py'))
 TRAINED = [  # each with other parts; what differs from them are numbers
-    f'{name}_tiny_emoji'
+    f'{name}_tiny_icons'
     for name in ('parallel_poolers', 'queries_0', 'unimodal_1', 'cls_1_with_text')
 ]
-PROBE = 'classification/coca_tiny_emoji_frozen_group'
+PROBE = 'classification/coca_tiny_icons_frozen_topic'
 IMAGE_TO_TEXT, TEXT_TO_IMAGE = 'i2t/retrieval/Recall@1', 't2i/retrieval/Recall@1'
 EXACT = 'caption/exact_match'
 
 
-def load(name, emoji_data, folder, steps=12):
+def load(name, icon_data, folder, steps=12):
     """The config, trained and tested on the same drawings, which augmentation leaves as they are.
     """
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
     cfg.work_dir = str(folder / 'work_dir')
     if 'tokenizer' in cfg.model:
-        cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
+        cfg.model.tokenizer.vocab_file = str(icon_data / 'tokenizer.json')
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
-        loader.update(batch_size=len(DRAWINGS), num_workers=0, persistent_workers=False)
-        loader.dataset.update(
-            data_root=str(emoji_data),
-            ann_file='annotations/train_dev.json',
-            indices=DRAWINGS,
-            pipeline=cfg.test_pipeline,
-        )
+        loader.update(batch_size=NUM_DRAWINGS, num_workers=0, persistent_workers=False)
+        dataset = loader.dataset
+        dataset.pipeline = cfg.test_dataloader.dataset.pipeline
+        if 'shards' in dataset:
+            dataset.shards = str(icon_data / 'train')
+        else:
+            dataset.data_root = str(icon_data)
+        if 'caption_key' in dataset:
+            dataset.caption_key = 'caption'
+        if isinstance(dataset.get('classes'), str):
+            dataset.classes = str(icon_data / 'annotations' / 'names.txt')
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.train_cfg = dict(by_epoch=False, max_iters=steps)
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=steps)
@@ -52,18 +57,18 @@ def load(name, emoji_data, folder, steps=12):
     return cfg
 
 
-def learned(name, emoji_data, folder):
+def learned(name, icon_data, folder):
     """The metrics after a short training."""
-    cfg = load(name, emoji_data, folder)
+    cfg = load(name, icon_data, folder)
     return evaluate(cfg, train_small(cfg))
 
 
-def test_single_encoder_and_frozen_probe_learn(emoji_data, tmp_path):
+def test_single_encoder_and_frozen_probe_learn(icon_data, tmp_path):
     """The probe's encoder is the pretrained one, its pooler new, though of the same name."""
-    cfg = load('paradigms/single_encoder_tiny_emoji', emoji_data, tmp_path / 'encoder')
+    cfg = load('paradigms/single_encoder_tiny_icons', icon_data, tmp_path / 'encoder')
     checkpoint = train_small(cfg)
     assert evaluate(cfg, checkpoint)['accuracy/top1'] == 100
-    probe = load(PROBE, emoji_data, tmp_path / 'probe')
+    probe = load(PROBE, icon_data, tmp_path / 'probe')
     probe.model.backbone.init_cfg.checkpoint = checkpoint
     probe_checkpoint = train_small(probe)
     assert evaluate(probe, probe_checkpoint)['accuracy/top1'] == 100
@@ -78,27 +83,27 @@ def test_single_encoder_and_frozen_probe_learn(emoji_data, tmp_path):
     assert not torch.equal(before['neck.queries'], started['neck.queries'])
 
 
-def test_dual_encoder_learns(emoji_data, tmp_path):
-    metrics = learned('paradigms/dual_encoder_tiny_emoji', emoji_data, tmp_path)
+def test_dual_encoder_learns(icon_data, tmp_path):
+    metrics = learned('paradigms/dual_encoder_tiny_icons', icon_data, tmp_path)
     assert metrics[IMAGE_TO_TEXT] == metrics[TEXT_TO_IMAGE] == 100
     assert EXACT not in metrics
 
 
-def test_encoder_decoder_learns(emoji_data, tmp_path):
-    metrics = learned('paradigms/encoder_decoder_tiny_emoji', emoji_data, tmp_path)
+def test_encoder_decoder_learns(icon_data, tmp_path):
+    metrics = learned('paradigms/encoder_decoder_tiny_icons', icon_data, tmp_path)
     assert metrics[EXACT] == 100 and IMAGE_TO_TEXT not in metrics
 
 
 @pytest.mark.parametrize('name', TRAINED)
-def test_ablations_learn(name, emoji_data, tmp_path):
-    metrics = learned(f'ablations/{name}', emoji_data, tmp_path)
+def test_ablations_learn(name, icon_data, tmp_path):
+    metrics = learned(f'ablations/{name}', icon_data, tmp_path)
     assert metrics[IMAGE_TO_TEXT] == metrics[TEXT_TO_IMAGE] == metrics[EXACT] == 100
 
 
 @pytest.mark.parametrize('name', sorted({*ABLATIONS} - {*TRAINED}))
-def test_ablations_train_all_their_parameters(name, emoji_data, images):
+def test_ablations_train_all_their_parameters(name, icon_data, images):
     cfg = Config.fromfile(CONFIGS / 'ablations' / f'{name}.py')
-    cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
+    cfg.model.tokenizer.vocab_file = str(icon_data / 'tokenizer.json')
     torch.manual_seed(0)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
@@ -146,7 +151,7 @@ def changes(old, new, path=''):
 )
 def test_an_ablation_changes_one_thing(name, changed):
     reference, ablation = (
-        Config.fromfile(CONFIGS / 'ablations' / f'{stem}_tiny_emoji.py').to_dict()
+        Config.fromfile(CONFIGS / 'ablations' / f'{stem}_tiny_icons.py').to_dict()
         for stem in ('reference', name)
     )
     assert changes(reference, ablation) == {f'model.{part}' for part in changed}
@@ -158,29 +163,29 @@ def test_an_ablation_changes_one_thing(name, changed):
 def test_a_family_changes_model_and_evaluation_alone(family):
     coca, other = (
         Config.fromfile(CONFIGS / name).to_dict()
-        for name in ('coca_tiny_emoji_dev.py', f'paradigms/{family}_tiny_emoji.py')
+        for name in ('paradigms/coca_tiny_icons.py', f'paradigms/{family}_tiny_icons.py')
     )
     assert coca['model']['backbone'] == other['model']['backbone']
     different = changes(coca, other)
-    allowed = ('model.', 'val_evaluator', 'test_evaluator', 'default_hooks.checkpoint')
+    allowed = ('model.', 'val_evaluator', 'test_evaluator')
     if family == 'single_encoder':
-        allowed += ('labels', *(f'{part}_dataloader.dataset' for part in ('train', 'val', 'test')))
+        allowed += ('classes', *(f'{part}_dataloader.dataset' for part in ('train', 'val', 'test')))
     assert all(name.startswith(allowed) for name in different - {'find_unused_parameters'})
 
 
-@pytest.mark.parametrize(
-    'name, key', [('paradigms/single_encoder_tiny_emoji', 'subgroup'), (PROBE, 'group')]
-)
-def test_labels_of_both_splits_are_the_heads_classes(name, key, emoji_data):
+@pytest.mark.parametrize('name', ['paradigms/single_encoder_tiny_icons', PROBE])
+def test_labels_of_both_splits_are_the_heads_classes(name):
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    init_default_scope(cfg.default_scope)
-    classes = []
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loader.dataset.update(data_root=str(emoji_data), check_images=False)
-        classes.append(DATASETS.build(loader.dataset).metainfo['classes'])
-    assert classes[0] == classes[1] and list(classes[0]) == sorted(set(classes[0]))
-    assert len(classes[0]) == cfg.model.head.num_classes
-    assert ('flags' if key == 'group' else 'animal-bird') in classes[0]
+    train, val, test = (
+        getattr(cfg, f'{part}_dataloader').dataset for part in ('train', 'val', 'test')
+    )
+    assert train.classes == val.classes == test.classes
+    if name == PROBE:
+        assert train.classes == sorted(set(train.classes))
+        assert len(train.classes) == cfg.model.head.num_classes
+        assert not set(expand(train.shards)) & set(expand(val.shards))
+    else:
+        assert cfg.model.head.num_classes == 1000  # as the converter writes
 
 
 def test_contrastive_pooler():
@@ -202,10 +207,10 @@ def test_contrastive_pooler():
 
 
 @pytest.fixture
-def without_queries(emoji_data):
+def without_queries(icon_data):
     torch.manual_seed(0)
-    cfg = Config.fromfile(CONFIGS / 'ablations/queries_0_tiny_emoji.py')
-    cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
+    cfg = Config.fromfile(CONFIGS / 'ablations/queries_0_tiny_icons.py')
+    cfg.model.tokenizer.vocab_file = str(icon_data / 'tokenizer.json')
     init_default_scope(cfg.default_scope)
     return MODELS.build(cfg.model).eval()
 
@@ -234,9 +239,9 @@ def test_without_queries_captions_read_the_encoders_tokens(without_queries, imag
         torch.testing.assert_close(attention.sum(dim=1), torch.ones(len(attention)))
 
 
-def test_regional_width_is_checked(without_queries, emoji_data):
-    cfg = Config.fromfile(CONFIGS / 'ablations/queries_0_tiny_emoji.py').model
-    cfg.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
+def test_regional_width_is_checked(without_queries, icon_data):
+    cfg = Config.fromfile(CONFIGS / 'ablations/queries_0_tiny_icons.py').model
+    cfg.tokenizer.vocab_file = str(icon_data / 'tokenizer.json')
     cfg.text.memory_dims = None
     with pytest.raises(ValueError, match='tokens are 128 wide, .* read 192'):
         MODELS.build(cfg)
@@ -266,6 +271,8 @@ def test_image_labels(tmp_path, test_mode):
     # Classes of one's own; a part of the images has the classes of all.
     dataset = ImageLabelDataset(label_key='kind', classes=['zebra', 'bee', 'ant'], **files)
     assert dataset.get_gt_labels().tolist() == [0, 2, 0]
+    dataset = ImageLabelDataset(label_key='kind', classes=['ant'], skip_others=True, **files)
+    assert [item['gt_caption'] for item in dataset] == ['ant']
     dataset = ImageLabelDataset(label_key='kind', indices=[0], **files)
     assert len(dataset) == 1 and dataset[0]['gt_label'] == 1
 

@@ -22,17 +22,15 @@ OPTIONS = [
     '--rounds',
     '2',
     '--cfg-options',
-    'train_dataloader.dataset.indices=16',
     'train_dataloader.batch_size=16',
     'train_dataloader.num_workers=0',
     'train_dataloader.persistent_workers=False',
-    'test_dataloader.dataset.indices=16',
 ]
 
 
 @pytest.fixture(scope='module')
 def run(run_tool):
-    """A function that runs the tool in a folder with the default data, as configs name it."""
+    """A function that runs the tool in a folder with data, as configs name it."""
 
     def run(folder, *options):
         return run_tool('studies/run.py', *OPTIONS, *options, cwd=folder)
@@ -41,11 +39,11 @@ def run(run_tool):
 
 
 @pytest.fixture(scope='module')
-def study(run, emoji_data, tmp_path_factory):
+def study(run, icon_data, tmp_path_factory):
     """The folder of a whole study, and what the tool printed."""
     folder = tmp_path_factory.mktemp('study')
     (folder / 'data').mkdir()
-    (folder / 'data' / 'emoji').symlink_to(emoji_data)
+    (folder / 'data' / 'icons').symlink_to(icon_data)
     done = run(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
@@ -87,7 +85,7 @@ def test_table_and_picture_have_what_was_measured(study):
         )
     }
     for row, config in zip(ROWS, ('parallel_poolers', 'queries_0')):
-        work_dir = folder / 'work_dirs' / 'studies' / 'ablations' / f'{config}_tiny_emoji/seed_0'
+        work_dir = folder / 'work_dirs' / 'studies' / 'ablations' / f'{config}_tiny_icons/seed_0'
         metrics = json.loads((work_dir / 'metrics.json').read_text())
         assert results['runs'][row] == [metrics]
         names = ('i2t/retrieval/Recall@1', 't2i/retrieval/Recall@1', 'caption/CIDEr')
@@ -114,7 +112,7 @@ def test_started_again_as_a_program_it_repeats_nothing(repository, study):
 
 def test_other_settings_are_refused(run, study):
     folder, _ = study
-    done = run(folder, 'test_dataloader.dataset.indices=8')
+    done = run(folder, 'test_dataloader.batch_size=8')
     assert done.returncode == 1
     assert 'ablations holds runs with other settings' in done.stderr
 

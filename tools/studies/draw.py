@@ -36,7 +36,8 @@ def markdown(results: Results, study: Study) -> str:
     seeds = ', '.join(map(str, results['seeds']))
     return f"""# {study.title}
 
-On val_dev of the emoji after {epochs}, in percent: the mean of the seeds {seeds} (and their range).
+On the dev designer of the icons (Lucide) after {epochs}, in percent: the mean of the seeds {seeds}
+(and their range).
 Step: the median time of a training step beside the first row's. Paper: zero-shot ImageNet / VQA
 (and step) of CoCa-Base with 12 decoder layers (arXiv 2205.01917, Table 8).
 

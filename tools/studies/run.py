@@ -31,7 +31,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='example: python tools/studies/run.py --study families --seeds 0 1 2 --epochs 24',
+        epilog='example: python tools/studies/run.py --study families --seeds 0 1 2 --epochs 2',
     )
     parser.add_argument('--study', choices=list(STUDIES), required=True)
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='of the table, instead of all')

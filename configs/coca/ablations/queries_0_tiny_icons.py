@@ -1,6 +1,6 @@
 # Table 8, caption queries: 0, where the decoder attends to the encoder's own tokens, have 71.5
 # (zero-shot ImageNet) and 69.0 (VQA).
-_base_ = 'reference_tiny_emoji.py'
+_base_ = 'reference_tiny_icons.py'
 
 model = dict(
     neck=dict(

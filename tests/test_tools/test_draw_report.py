@@ -57,7 +57,7 @@ def write_scalars(work_dir, name, lines):
 def test_pictures_of_a_work_directory(run_tool, work_dir, options):
     done = run_tool(TOOL, CONFIG, work_dir, *options)
     assert done.returncode == 0, done.stderr[-2000:]
-    names = {'curves.png', 'predictions.png', 'attention.png'}
+    names = {'curves.png', 'predictions.png', 'attention.png', 'occlusion.png'}
     assert {path.name for path in work_dir.glob('*.png')} == names
     for name in names:
         with Image.open(work_dir / name) as image:

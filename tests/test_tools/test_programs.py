@@ -146,7 +146,7 @@ def test_draw_report(place, checkpoint):
     options.append('model.generation.min_length=3')
     tool = 'visualization/draw_report.py'
     out, _ = succeed(tool, CONFIG, checkpoint, '--out', 'pictures', *options, cwd=place)
-    pictures = ['pictures/predictions.png', 'pictures/attention.png']
+    pictures = [f'pictures/{name}.png' for name in ('predictions', 'attention', 'occlusion')]
     assert out.splitlines()[-2:] == pictures
     for picture in pictures:
         with Image.open(place / picture) as image:

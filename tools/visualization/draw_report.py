@@ -1,12 +1,12 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Draw a model's training curves, predictions and word attention into three PNG files."""
+"""Draw a model's training curves, predictions and what its words look at and need, as PNG files."""
 
 import argparse
 import json
 import math
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ from mmcoca.command_line import ConfigOptions, load_config, user_errors
 from mmcoca.errors import UserError
 from mmcoca.models import CoCa
 from mmcoca.models.word_attention import word_maps
+from mmcoca.models.word_occlusion import word_occlusion
 from mmcoca.weights import check_checkpoint, find_checkpoint
 
 NUM_PREDICTIONS = 24
@@ -174,10 +175,27 @@ def draw_predictions(predictions: Sequence[Prediction], title: str) -> Figure:
     return figure
 
 
-def draw_attention(
-    pictures: Sequence[np.ndarray], maps: Sequence[tuple[list[str], np.ndarray]], title: str
+def of_mean(heat: np.ndarray) -> tuple[float, float, str]:
+    """The range of an attention map's colours, and how much its peak is above the mean."""
+    return heat.min(), heat.max(), f'×{heat.max() / heat.mean():.1f}'
+
+
+def of_nats(heat: np.ndarray) -> tuple[float, float, str]:
+    """The range of colours from 0 to the largest fall, but for one that is none, and that fall."""
+    return 0, max(heat.max(), 0.1), f'{heat.max():.1f}'
+
+
+def draw_words(
+    pictures: Sequence[np.ndarray],
+    maps: Sequence[tuple[list[str], np.ndarray]],
+    scale: Callable[[np.ndarray], tuple[float, float, str]],
+    title: str,
 ) -> Figure:
-    """Images, RGB (height,width,3), and a heat map for each word: (words,rows,columns)."""
+    """Images, RGB (height,width,3), and a heat map for each word: (words,rows,columns).
+
+    Args:
+        scale: A map's least and greatest colour, and a note on it.
+    """
     size, gap, word_height = 1.2, 0.1, 0.25
     words_a_row = min(max(6, *(len(words) for words, _ in maps)), 10)
     width, height = size + gap, size + gap + word_height
@@ -194,9 +212,10 @@ def draw_attention(
             pale = 128 + picture.mean(axis=2) / 2  # and grey: all red is attention
             axes = add_image(figure, pale, left, y + word_height, size)
             extent = (*axes.get_xlim(), *axes.get_ylim())
-            axes.imshow(heat[i], HEAT, extent=extent, interpolation='bicubic')
-            peak, right, bottom = heat[i].max() / heat[i].mean(), left + size, y + height - gap
-            add_text(figure, f'×{peak:.1f}', right - 0.05, bottom - 0.05, fontsize=7.5, ha='right')
+            low, high, note = scale(heat[i])
+            axes.imshow(heat[i], HEAT, vmin=low, vmax=high, extent=extent, interpolation='bicubic')
+            right, bottom = left + size, y + height - gap
+            add_text(figure, note, right - 0.05, bottom - 0.05, fontsize=7.5, ha='right')
         top += rows * height
     return figure
 
@@ -246,7 +265,7 @@ def read_test_set(cfg: Config) -> tuple[BaseDataset, list[list[str]]]:
 
 def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
                 seed: int) -> Iterator[tuple[str, Figure]]:
-    """Name and figure of what there is to draw; curves need a log, attention needs captions."""
+    """Name and figure of what there is to draw: curves need a log, maps of words need captions."""
     curves = read_curves(work_dir)
     if curves:
         yield 'curves', draw_curves(curves)
@@ -270,24 +289,38 @@ def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
     )
     rows = [i for i, prediction in enumerate(predictions) if prediction.generated]
     rows = [rows[i] for i in choose(len(rows), NUM_ATTENTIONS, seed)]
-    if rows:
-        with torch.no_grad():
-            tokens = model.backbone(images[rows])[-1]
-        maps = word_maps(model, tokens, images.shape[-2:], [predictions[i].generated for i in rows])
-        yield 'attention', draw_attention(
-            pictures[rows],
-            [(words, weights.cpu().numpy()) for words, weights in maps],
-            'Where the model looks as it writes each word, from least (clear) to most (red); ×2: '
-            'the peak is twice the mean',
+    if not rows:
+        print(
+            'no attention.png and occlusion.png: no generated caption has a word', file=sys.stderr
         )
-    else:
-        print('no attention.png: no generated caption has a word', file=sys.stderr)
+        return
+    generated = [predictions[i].generated for i in rows]
+    with torch.no_grad():
+        tokens = model.backbone(images[rows])[-1]
+    maps = word_maps(model, tokens, images.shape[-2:], generated)
+    yield 'attention', draw_words(
+        pictures[rows],
+        [(words, weights.cpu().numpy()) for words, weights in maps],
+        of_mean,
+        'Where the model looks as it writes each word, from least (clear) to most (red); ×2: '
+        'the peak is twice the mean',
+    )
+    yield 'occlusion', draw_words(
+        pictures[rows],
+        [
+            (words, falls.cpu().numpy())
+            for words, falls in word_occlusion(model, images[rows], generated)
+        ],
+        of_nats,
+        'What each word needs: where its log-probability falls if a square is hidden, from not at '
+        'all (clear) to most (red; the fall in nats)',
+    )
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        description='Draw curves.png, predictions.png and attention.png of a trained model.',
+        description='Draw curves, predictions, attention and occlusion of a trained model as PNG files.',
         epilog='example: python tools/visualization/draw_report.py '
         'configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji',
     )

@@ -59,4 +59,5 @@ model = dict(
     ),
     captioning_head=dict(vocab_size=vocab_size, dims=dims),
     generation=dict(max_length=max_length),
+    templates='{}',  # captions of drawings say what is drawn, no more
 )

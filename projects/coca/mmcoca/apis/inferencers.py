@@ -72,7 +72,7 @@ class ZeroShotClassificationInferencer(ImagesAsTrained, mmpretrain.ImageClassifi
         self,
         model: ModelType,
         classes: str | Sequence[str],
-        templates: str | Sequence[str] = 'a photo of a {}.',
+        templates: str | Sequence[str] | None = None,
         pretrained: bool | str = True,
         device: str | torch.device | None = None,
         **kwargs,

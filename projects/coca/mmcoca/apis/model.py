@@ -27,6 +27,7 @@ def load_model(
         checkpoint: None: the shipped weights.
 
     Example:
+        >>> load_model('coca_small_icons')
         >>> load_model('configs/coca/coca_tiny_emoji.py', 'work_dirs/coca_tiny_emoji')
 
     Raises UserError for a name or a config without weights, and for a checkpoint that is none or of

@@ -20,8 +20,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='example: mmcoca caption configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji '
-        'my_images --out captions.jsonl --num-beams 3. '
+        epilog='example: mmcoca caption coca_small_icons my_icons --out captions.jsonl '
+        '--num-beams 3; with a model of your own: mmcoca caption my_config.py work_dirs/my_config '
+        'my_images --out captions.jsonl. '
         'Exit status 3: all is done but images that could not be read.',
     )
     add_model_arguments(parser)

@@ -33,8 +33,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='example: mmcoca classify configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji '
-        'my_images --classes cat dog "hot pepper" --templates "{}"',
+        epilog='example: mmcoca classify coca_small_icons my_icons --classes cat dog "arrow left"',
     )
     add_model_arguments(parser)
     parser.add_argument('images', help='folder of images')
@@ -48,9 +47,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--templates',
         nargs='+',
-        default=['a photo of a {}.'],
         help='prompts with {} for the name, whose mean is taken; or a file with a prompt a line, '
-        'openai_imagenet (80) or openai_simple (7)',
+        "openai_imagenet (80) or openai_simple (7) (the model's own)",
     )
     parser.add_argument('--top-k', type=positive, default=1, help='classes an image (1)')
     parser.add_argument('--out', help='.csv file; the standard output if left out')
@@ -93,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         model = load_model_of(args)
         try:
             classes, templates = (
-                values[0] if len(values) == 1 else values
+                values[0] if values and len(values) == 1 else values
                 for values in (args.classes, args.templates)
             )
             classes = class_names(classes)

@@ -31,8 +31,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='example: mmcoca embed configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji '
-        '--images my_images --out images.safetensors',
+        epilog='example: mmcoca embed coca_small_icons --images my_icons --out icons.safetensors',
     )
     add_model_arguments(parser)
     what = parser.add_mutually_exclusive_group(required=True)

@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         description='CoCa: image-text models that search, caption and classify.\n\n' +
         '\n'.join(f'  {name:{width}}  {text}' for name, text in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='example: mmcoca train configs/coca/coca_tiny_emoji.py; mmcoca COMMAND --help tells '
-        'more',
+        epilog='example: mmcoca caption coca_small_icons my_icons --out captions.jsonl; '
+        'mmcoca COMMAND --help tells more',
     )
     parser.add_argument('command', choices=COMMANDS, help=argparse.SUPPRESS)
     argv = sys.argv[1:] if argv is None else argv

@@ -25,8 +25,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='example: mmcoca search configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji '
-        'images.safetensors --texts "hot pepper" cat',
+        epilog='example: mmcoca search coca_small_icons icons.safetensors --texts "red cross" cat '
+        '--image drawing.png',
     )
     add_model_arguments(parser)
     parser.add_argument('index', help='what embed.py wrote, with the same weights')

@@ -78,6 +78,8 @@ class CoCa(MMPretrainProtocol, BaseModel):
             backward pass encodes each part again, with the same random numbers (gradient cache,
             arXiv 2101.06983). The contrastive loss of a large batch then needs the memory of a
             small one, for the time of one more forward pass. None: all at once.
+        templates: Prompts in which names of classes stand unless told otherwise, as in
+            `prompt_templates`.
         frozen: Modules and parameters that do not learn, by name, such as 'backbone' or
             'text.unimodal.position_embedding'. What serves only a head that is left out, or whose
             loss has the weight 0, does not learn either; that loss is not computed.
@@ -95,6 +97,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         captioning_head: dict | None = None,
         generation: dict | None = None,
         micro_batch_size: int | None = None,
+        templates: str | Sequence[str] = 'a photo of a {}.',
         frozen: Sequence[str] = (),
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -110,6 +113,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         if micro_batch_size is not None and not is_positive(micro_batch_size):
             raise ValueError(f'micro_batch_size={micro_batch_size!r}: use 1 or more, or None')
         self.micro_batch_size = micro_batch_size
+        self.templates = templates
         check_parts(self)
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:
             self.captioning_head.weight = self.text.unimodal.token_embedding.weight

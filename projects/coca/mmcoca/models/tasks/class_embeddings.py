@@ -19,17 +19,18 @@ from ..fingerprint import fingerprint
 def class_embeddings(
     model: CoCa,
     classes: str | Sequence[str],
-    templates: str | Sequence[str] = 'a photo of a {}.',
+    templates: str | Sequence[str] | None = None,
     batch_size: int = 256,
 ) -> Tensor:
     """Class names and prompt templates with a {} -> embeddings (classes,E), normalised.
 
     Each class is the mean of its prompts' embeddings (CLIP, arXiv 2103.00020, section 3.1.4);
-    `batch_size` prompts are encoded at a time.
+    `batch_size` prompts are encoded at a time. Without templates they are the model's own.
 
     Raises SettingError as `class_names` and `prompt_templates`, which see.
     """
-    classes, templates = class_names(classes), prompt_templates(templates)
+    templates = prompt_templates(model.templates if templates is None else templates)
+    classes = class_names(classes)
     prompts = [template.replace('{}', name) for name in classes for template in templates]
     embeddings = torch.cat(
         [
@@ -58,9 +59,10 @@ class KeptClassEmbeddings:
         self,
         model: CoCa,
         classes: str | Sequence[str],
-        templates: str | Sequence[str],
+        templates: str | Sequence[str] | None = None,
     ) -> Tensor:
         """As `class_embeddings`."""
+        templates = model.templates if templates is None else templates
         device = model.text.unimodal.cls_embedding.device.type
         autocast = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device)
         names = [x if isinstance(x, str) else tuple(x) for x in (classes, templates)]

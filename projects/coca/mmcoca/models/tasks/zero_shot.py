@@ -33,27 +33,20 @@ class ZeroShotCoCa(CoCa):
     The classes are embedded when they are first needed, and anew when the weights have changed.
 
     Args:
-        classes: As in `class_names`. templates: As in `prompt_templates`.
+        classes: As in `class_names`.
         **kwargs: As in CoCa.
     """
 
-    def __init__(
-        self,
-        *args,
-        classes: str | Sequence[str],
-        templates: str | Sequence[str] = 'a photo of a {}.',
-        **kwargs,
-    ) -> None:
+    def __init__(self, *args, classes: str | Sequence[str], **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.classes = classes
-        self.templates = templates
         self._class_embeddings = KeptClassEmbeddings()
 
     def predict(self,
                 images: Tensor,
                 data_samples: Sequence[DataSample] | None = None) -> list[DataSample]:
         """Set each sample's `pred_score` (classes,) and `pred_label`."""
-        embeddings = self._class_embeddings.of(self, self.classes, self.templates)
+        embeddings = self._class_embeddings.of(self, self.classes)
         chances = classify_images(self, images, embeddings)
         samples = data_samples if data_samples is not None else [DataSample() for _ in images]
         return [

@@ -4,13 +4,16 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 
 import pytest
+import torch
 
 CONFIG = 'configs/coca/coca_tiny_emoji.py'
+TORCHRUN = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2']
 LAUNCHERS = dict(
     slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
@@ -46,8 +49,7 @@ def options(emoji_data, folder, epochs):
 
 
 def run_by_torchrun(repository, *arguments):
-    command = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2']
-    command += ['--master-port', free_port(), *map(str, arguments)]
+    command = [*TORCHRUN, '--master-port', free_port(), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=repository)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -142,6 +144,75 @@ def test_scripts_tell_how_they_are_used(repository, script):
     )
     assert done.returncode == 2 and f'usage: tools/{script}.sh ' in done.stderr
     assert 'example: ' in done.stderr
+
+
+SHARDED = """
+_base_ = '{base}'
+model_wrapper_cfg = dict(type='mmcoca.FullyShardedModel')
+model = dict(activation_checkpointing=['text'])
+custom_hooks = [dict(type='mmcoca.EMAHook', momentum=0.2)]
+"""
+
+
+def test_a_model_in_parts_goes_on_in_one_piece(repository, emoji_data, drawings, tmp_path):
+    """Trained by two processes in parts, resumed by one and by two, tested, captioned from."""
+    config = tmp_path / 'config.py'
+    config.write_text(SHARDED.format(base=repository / 'configs/coca/coca_tiny_emoji_adamw.py'))
+    run = tmp_path / 'run'
+    run_script(repository, 'dist_train.sh', config, 2, *options(emoji_data, run, 1))
+    saved = torch.load(run / 'epoch_1.pth', weights_only=False)
+    plain = torch.load(run / 'epoch_1.pth', weights_only=False)['state_dict']
+    assert all(type(value) is torch.Tensor for value in plain.values())
+    assert plain['contrastive_head.logit_scale'].shape == ()
+    weights = saved['ema_state_dict']
+    moved = [name for name in plain if f'module.{name}' in weights
+             and not torch.equal(plain[name], weights[f'module.{name}'])]
+    assert len(moved) > 50
+    values = [row for row in logged(run) if 'i2t/retrieval/Recall@1' in row]
+
+    metrics = []
+    for number, start in enumerate(([sys.executable], [*TORCHRUN, '--master-port', free_port()])):
+        arguments = ['tools/test.py', config, run, '--out', tmp_path / f'{number}.json']
+        arguments += ['--out-item', 'metrics', *options(emoji_data, run, 1)]
+        if number:
+            arguments += ['--launcher', 'pytorch']
+        done = subprocess.run(
+            list(map(str, [*start, *arguments])), capture_output=True, text=True, cwd=repository
+        )
+        assert done.returncode == 0, done.stderr
+        metrics.append(json.loads((tmp_path / f'{number}.json').read_text()))
+    # The averages were evaluated in training, too; in bfloat16 as the rest.
+    assert metrics[0] == pytest.approx(metrics[1], abs=1e-3)
+    assert values[0]['i2t/retrieval/Recall@1'] == pytest.approx(
+        metrics[0]['i2t/retrieval/Recall@1'], abs=10
+    )
+
+    losses = []
+    for number, start in enumerate(([sys.executable], [*TORCHRUN, '--master-port', free_port()])):
+        folder = tmp_path / f'again{number}'
+        shutil.copytree(run, folder)
+        more = options(emoji_data, folder, 2)
+        if not number:
+            more.append('train_dataloader.batch_size=64')
+        arguments = ['tools/train.py', config, '--resume', *more]
+        if number:
+            arguments += ['--launcher', 'pytorch']
+        done = subprocess.run(
+            list(map(str, [*start, *arguments])), capture_output=True, text=True, cwd=repository
+        )
+        assert done.returncode == 0, done.stderr
+        losses.append([row['loss'] for row in logged(folder) if 'loss' in row])
+    assert losses[0] == pytest.approx(losses[1], rel=0.02) and len(losses[0])
+
+    images = tmp_path / 'images'
+    images.mkdir()
+    shutil.copy(drawings[0][0], images)
+    command = [sys.executable, 'tools/inference/caption.py', config, tmp_path / 'again1', images]
+    command += ['--out', tmp_path / 'captions.jsonl', '--cfg-options']
+    command += [f'model.tokenizer.vocab_file={emoji_data / "tokenizer.json"}']
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=repository)
+    assert done.returncode == 0, done.stderr
+    assert 'caption' in json.loads((tmp_path / 'captions.jsonl').read_text())
 
 
 NOTER = """

@@ -5,5 +5,5 @@ schedule = dict(
     param_scheduler=[dict(type='CosineAnnealingLR', by_epoch=False)],
     train_cfg=dict(max_iters=200_000),
     auto_scale_lr=dict(base_batch_size=512),
-    custom_hooks=[dict(type='EMAHook', momentum=1e-4)],
+    custom_hooks=[dict(type='mmcoca.EMAHook', momentum=1e-4)],
 )

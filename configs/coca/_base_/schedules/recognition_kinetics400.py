@@ -9,5 +9,5 @@ schedule = dict(
     optim_wrapper=dict(optimizer=dict(lr=5e-4, weight_decay=0.0)),
     train_cfg=dict(max_iters=120_000),
     auto_scale_lr=dict(base_batch_size=8 * batch_of_task),
-    custom_hooks=[dict(type='EMAHook', momentum=1e-4)],
+    custom_hooks=[dict(type='mmcoca.EMAHook', momentum=1e-4)],
 )

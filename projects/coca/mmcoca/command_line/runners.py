@@ -15,6 +15,7 @@ from mmengine.utils.dl_utils import has_batch_norm
 from torch.utils.data import DataLoader
 
 from mmcoca.datasets import CollateWithTexts, TrainingSampler
+from mmcoca.engine import FullyShardedModel
 from mmcoca.errors import UserError
 from mmcoca.models import ImageTextDataPreprocessor
 from mmcoca.models.parts import is_trained
@@ -76,6 +77,9 @@ def build_training(cfg: Config) -> Runner:
         if isinstance(runner, Runner):  # a FlexibleRunner leaves these to its strategy
             check_pretrained_parts(runner.model)
             runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+            if isinstance(runner.model, FullyShardedModel):
+                runner.model.take_optimizer(runner.optim_wrapper.optimizer)
+                runner._init_model_weights = lambda: None  # they were drawn before they were shared
     if len(loader) == 0:
         raise UserError(
             f'{cfg.filename}: {len(loader.dataset)} training pairs do not fill one batch of '

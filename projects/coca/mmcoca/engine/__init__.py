@@ -6,7 +6,9 @@ from .class_names_hook import ClassNamesHook
 from .compile_hook import CompileHook
 from .config_schedule_hook import ConfigScheduleHook
 from .cpu_data_parallel import CPUDataParallel
+from .ema_hook import EMAHook
 from .finite_loss_hook import FiniteLossHook
+from .fully_sharded import FullyShardedModel
 from .muon import Muon, MuonConstructor
 from .optim_wrapper import OptimWrapper
 from .resume_hook import ResumeHook
@@ -23,7 +25,9 @@ __all__ = [
     'ClassNamesHook',
     'CompileHook',
     'ConfigScheduleHook',
+    'EMAHook',
     'FiniteLossHook',
+    'FullyShardedModel',
     'Muon',
     'MuonConstructor',
     'OptimWrapper',

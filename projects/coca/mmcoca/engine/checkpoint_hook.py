@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmcoca.errors import SettingError
 from mmcoca.registry import HOOKS
 
+from .fully_sharded import whole_states
 from .whole_files import whole_files, write_whole
 
 
@@ -33,7 +34,7 @@ class CheckpointHook(mmengine.hooks.CheckpointHook):
             runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
         self.last_ckpt = self._path_of(step)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
-        with whole_files():
+        with whole_files(), whole_states(runner):
             runner.save_checkpoint(
                 self.out_dir,
                 self.filename_tmpl.format(step),
@@ -61,7 +62,7 @@ class CheckpointHook(mmengine.hooks.CheckpointHook):
                 )
         earlier = self._best_paths()
         self._set_best_paths(dict.fromkeys(earlier))  # or MMEngine would remove them first
-        with whole_files():
+        with whole_files(), whole_states(runner):
             super()._save_best_checkpoint(runner, metrics)
         best = self._best_paths()
         self._set_best_paths({name: best[name] or earlier[name] for name in best})

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import mmengine.optim
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from mmcoca.registry import OPTIM_WRAPPERS
 
@@ -23,4 +24,6 @@ class OptimWrapper(mmengine.optim.OptimWrapper):
         parameters = [p for group in self.param_groups for p in group['params']]
         parameters = [p for p in parameters if p.grad is not None]
         norm = self.clip_func(parameters, **self.clip_grad_kwargs)
+        # Of a model in parts, a tensor in parts.
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         self.grad_norm = None if norm is None else norm.detach()

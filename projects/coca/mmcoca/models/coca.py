@@ -16,6 +16,7 @@ from mmcoca.errors import SettingError, is_positive
 from mmcoca.registry import MODELS, TOKENIZER
 from mmcoca.samples import texts_of
 
+from .activation_checkpointing import checkpoint_activations
 from .generation import Caption, GenerationOptions, generate_captions
 from .mmpretrain_protocol import MMPretrainProtocol
 from .pair_scores import score_pairs
@@ -78,6 +79,9 @@ class CoCa(MMPretrainProtocol, BaseModel):
             backward pass encodes each part again, with the same random numbers (gradient cache,
             arXiv 2101.06983). The contrastive loss of a large batch then needs the memory of a
             small one, for the time of one more forward pass. None: all at once.
+        activation_checkpointing: Parts ('backbone', 'neck', 'text') whose layers and poolers keep
+            no activations for the backward pass, which computes them again: less memory for about
+            a third more time.
         templates: Prompts in which names of classes stand unless told otherwise, as in
             `prompt_templates`.
         frozen: Modules and parameters that do not learn, by name, such as 'backbone' or
@@ -97,6 +101,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         captioning_head: dict | None = None,
         generation: dict | None = None,
         micro_batch_size: int | None = None,
+        activation_checkpointing: Sequence[str] = (),
         templates: str | Sequence[str] = 'a photo of a {}.',
         frozen: Sequence[str] = (),
         data_preprocessor: dict | None = None,
@@ -114,6 +119,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
             raise ValueError(f'micro_batch_size={micro_batch_size!r}: use 1 or more, or None')
         self.micro_batch_size = micro_batch_size
         self.templates = templates
+        checkpoint_activations(self, activation_checkpointing)
         check_parts(self)
         if self.captioning_head is not None and self.captioning_head.tie_embeddings:
             self.captioning_head.weight = self.text.unimodal.token_embedding.weight

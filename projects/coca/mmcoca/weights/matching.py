@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from mmengine.model import is_model_wrapper
-from torch import nn
+from torch import Tensor, nn
 
 from mmcoca.errors import UserError
 from mmcoca.shipped_files import local_path
@@ -60,6 +60,11 @@ def check_pretrained_parts(model: nn.Module) -> None:
             )
 
 
+def same_shape(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape; of models in parts, () is (1,)."""
+    return one.shape == other.shape or (one.numel() == other.numel() == 1)
+
+
 def without_numbers(name: str) -> str:
     """A tensor's name, the same for all layers of a stack."""
     return re.sub(r'\.\d+\.', '.', name)
@@ -91,7 +96,7 @@ def check_checkpoint(path: str, model: nn.Module) -> None:
         raise UserError(f'{path}: {problem}')
     for name, tensor in expected.items():
         is_interpolated = name.endswith('pos_embed') and found[name].dim() == tensor.dim()
-        if found[name].shape != tensor.shape and not is_interpolated:
+        if not (is_interpolated or same_shape(found[name], tensor)):
             raise UserError(
                 f'{path} is of another model: {name} is {tuple(found[name].shape)} there, '
                 f'{tuple(tensor.shape)} in the config'

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mmcoca.errors import UserError
 
+from .matching import same_shape
 from .reading import load_safely
 
 # What torch and MMEngine add to a parameter group besides the optimizer's own settings.
@@ -176,7 +177,7 @@ def check_weights(found: Mapping[str, Tensor], model: nn.Module) -> None:
                 f'it {is_there} {names[0]}{more}, which {setting_of(names[0])} decides'
             )
     for name, tensor in expected.items():
-        if found[name].shape != tensor.shape:
+        if not same_shape(found[name], tensor):
             raise Difference(
                 f'{name} is {tuple(found[name].shape)} there, {tuple(tensor.shape)} in the config '
                 f'({setting_of(name)})'
@@ -232,6 +233,8 @@ def fits(value: object, parameter: Tensor) -> bool:
     """Whether an optimizer's value may be of a parameter: as large, or an average along some of it.
     """
     if not isinstance(value, Tensor):
+        return True
+    if value.numel() == 1:
         return True
     if value.dim() == parameter.dim():
         return all(size in (1, other) for size, other in zip(value.shape, parameter.shape))

@@ -65,17 +65,26 @@ class MultimodalLayer(UnimodalLayer):
         """Image tokens (B,Q,D) as cross-attention takes them."""
         return memory
 
+    def read(self, x: Tensor, image: Tensor | Memory, packing: Packing | None) -> Tensor:
+        """What `x` reads of image tokens (B,Q,D), or of what was made of them before."""
+        if isinstance(image, Tensor):
+            num_queries = len(packing.lengths) * packing.max_length // len(image)
+            image = self.cross_attention.read_once(self.norm_memory(image), num_queries)
+        return self.dropout(self.cross_attention(self.cross_attention_norm(x), image, packing))
+
     def forward(
         self,
         x: Tensor,
-        memory: Memory,
+        image: Tensor | Memory,
         cache: SelfAttentionCache | None = None,
         packing: Packing | None = None,
     ) -> Tensor:
-        """(B,L,D) and what is read of the image -> (B,L,D); with a packing, (T,D) -> (T,D)."""
+        """(B,L,D) with what was made of the image -> (B,L,D); with a packing, (T,D) -> (T,D).
+
+        With a packing the image may be its tokens (B,Q,D), which are then read in this one call.
+        """
         x = x + self.dropout(self.self_attention(self.self_attention_norm(x), cache, packing))
-        image = self.cross_attention(self.cross_attention_norm(x), memory, packing)
-        x = x + self.dropout(image)
+        x = x + self.read(x, image, packing)
         return x + self.mlp(self.mlp_norm(x))
 
 
@@ -106,12 +115,11 @@ class TwoMLPMultimodalLayer(MultimodalLayer):
     def forward(
         self,
         x: Tensor,
-        memory: Memory,
+        image: Tensor | Memory,
         cache: SelfAttentionCache | None = None,
         packing: Packing | None = None,
     ) -> Tensor:
-        """(B,L,D) and what is read of the image -> (B,L,D); with a packing, (T,D) -> (T,D)."""
+        """As MultimodalLayer."""
         x = UnimodalLayer.forward(self, x, cache, packing)
-        image = self.cross_attention(self.cross_attention_norm(x), memory, packing)
-        x = x + self.dropout(image)
+        x = x + self.read(x, image, packing)
         return x + self.cross_mlp(self.cross_mlp_norm(x))

@@ -164,19 +164,10 @@ class MultimodalDecoder(BaseModule):
             for layer in self.layers
         ]
 
-    def read_once(self, regional_tokens: Tensor, num_queries: int) -> list[Memory]:
-        """As `project_memory`, for one call with so many queries an image."""
-        return [
-            layer.cross_attention.read_once(layer.norm_memory(regional_tokens), num_queries)
-            for layer in self.layers
-        ]
-
     def forward(self, x: Tensor, regional_tokens: Tensor, packing: Packing) -> Tensor:
         """Unimodal states (T,D) and regional tokens (B,Q,D) -> states (T,D)."""
-        num_texts, num_images = packing.lengths.shape[0], regional_tokens.shape[0]
-        num_queries = num_texts * packing.max_length // num_images
-        for layer, memory in zip(self.layers, self.read_once(regional_tokens, num_queries)):
-            x = layer(x, memory, packing=packing)
+        for layer in self.layers:
+            x = layer(x, regional_tokens, packing=packing)
         return self.norm(x)
 
     def decode(

@@ -1,0 +1,6 @@
+# coca_2b.py with parameters, gradients and the optimizer's state in parts, one for each process, and
+# with activations computed again in the backward pass. The same three lines serve any config.
+_base_ = 'coca_2b.py'
+
+model_wrapper_cfg = dict(type='mmcoca.FullyShardedModel', param_dtype='bfloat16')
+model = dict(activation_checkpointing=['backbone', 'neck', 'text'])

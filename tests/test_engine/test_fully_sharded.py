@@ -1,0 +1,160 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""A model in parts beside DistributedDataParallel: steps, clipping, averages, checkpoints."""
+
+import copy
+import os
+import sys
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+
+from mmcoca.engine import CPUDataParallel, FullyShardedModel, Muon, OptimWrapper
+from mmcoca.engine.fully_sharded import whole
+from mmcoca.errors import SettingError
+from mmcoca.registry import OPTIMIZERS
+
+TEXTS = ['hot pepper', 'cat', 'person: blond hair', 'red heart', 'dog', 'sun', 'blue car', 'bee']
+STEPS = 3
+
+
+def build(cfg, **options):
+    init_default_scope('mmpretrain')
+    torch.manual_seed(0)
+    model = MODELS.build(dict(cfg, **options))
+    model.init_weights()
+    return model
+
+
+def optimizer_of(name, model):
+    options = dict(lr=1e-3, weight_decay=0.1)
+    if name == 'AdamW':
+        return torch.optim.AdamW(model.parameters(), fused=True, **options)
+    return OPTIMIZERS.build(dict(type='mmcoca.Adafactor', params=model.parameters(), **options))
+
+
+def batch(step, rank, world_size):
+    """This process's part of a batch."""
+    generator = torch.Generator().manual_seed(step)
+    images = torch.rand(8, 3, 32, 32, generator=generator) * 255
+    own = slice(rank * 8 // world_size, (rank + 1) * 8 // world_size)
+    samples = [DataSample(gt_caption=text) for text in TEXTS[own]]
+    return dict(inputs=images[own], data_samples=samples)
+
+
+def trained(wrap, cfg, name, **options):
+    """Losses, norms of the gradients and weights after some steps."""
+    model = wrap(build(cfg, **options))
+    wrapper = OptimWrapper(optimizer_of(name, model), clip_grad=dict(max_norm=0.5))
+    model.train()
+    logs, norms = [], []
+    for step in range(STEPS):
+        data = batch(step, dist.get_rank(), dist.get_world_size())
+        logs.append({k: float(v) for k, v in model.train_step(data, wrapper).items()})
+        norms.append(float(wrapper.grad_norm))
+    return model, wrapper, logs, norms
+
+
+def compare(rank, world_size, port, cfg, name, options):
+    os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    dist.init_process_group('gloo', rank=rank, world_size=world_size)
+    torch.set_num_threads(1)
+    try:
+        _, _, logs, norms = trained(CPUDataParallel, cfg, name)
+        model, wrapper, own_logs, own_norms = trained(FullyShardedModel, cfg, name, **options)
+        # The sum of squares of a clipped norm is taken in another order.
+        for one, other in zip(logs, own_logs, strict=True):
+            assert one == pytest.approx(other, rel=2e-4)
+        assert norms == pytest.approx(own_norms, rel=1e-3)
+        local = sum(p.to_local().numel() for p in model.parameters())
+        total = sum(p.numel() for p in model.parameters())
+        assert local < 0.6 * total
+        check_evaluation(model)
+        check_state(model, wrapper, cfg, name)
+    finally:
+        dist.destroy_process_group()
+
+
+def check_evaluation(model):
+    """Whatever is called, by whichever method, as on the model in one piece."""
+    state = model.whole_state()
+    model.eval()
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(7))
+    with torch.no_grad():
+        features = model.module.encode_image(images)
+        texts = model.module.encode_text(TEXTS)
+    captions = model.module.generate(images, max_length=6)
+    assert len(captions) == 4 and texts.shape[0] == len(TEXTS)
+    model.train()
+    assert all(torch.equal(a, b) for a, b in zip(state.values(), model.whole_state().values()))
+    model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model.module.encode_image(images), features)
+    model.train()
+
+
+def check_state(model, wrapper, cfg, name):
+    """Whole tensors go to a model in one piece and back, weights and optimizer alike."""
+    weights, state = model.whole_state(), model.whole_optimizer_state(wrapper)
+    gathered = [(weights, state)]
+    dist.broadcast_object_list(gathered)  # as a file would
+    weights, state = gathered[0]
+    alone = build(cfg)
+    alone.load_state_dict(weights)
+    assert weights['contrastive_head.logit_scale'].shape == ()
+    optimizer = optimizer_of(name, alone)
+    optimizer.load_state_dict(state)
+    again = FullyShardedModel(build(cfg))
+    again.module.load_state_dict(weights)
+    other = OptimWrapper(optimizer_of(name, again), clip_grad=dict(max_norm=0.5))
+    again.take_optimizer(other.optimizer)
+    other.load_state_dict(copy.deepcopy(state))
+    again.train()
+    data = batch(STEPS, dist.get_rank(), dist.get_world_size())
+    logs = [m.train_step(copy.deepcopy(data), w) for m, w in ((model, wrapper), (again, other))]
+    assert {k: float(v) for k, v in logs[0].items()} == {k: float(v) for k, v in logs[1].items()}
+    after = [m.whole_state() for m in (model, again)]
+    assert all(torch.equal(after[0][n], after[1][n]) for n in after[0])
+    if dist.get_rank() == 0:
+        data = batch(STEPS, 0, 1)
+        for parameter, value in zip(alone.parameters(), weights.values()):
+            assert value.shape == parameter.shape or value.numel() == 1
+
+
+@pytest.fixture
+def free_port():
+    import socket
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return listener.getsockname()[1]
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='starts processes by fork')
+@pytest.mark.parametrize(
+    'name, options',
+    [
+        ('AdamW', {}),
+        ('Adafactor', {}),
+        ('AdamW', dict(activation_checkpointing=['backbone', 'neck', 'text'])),
+    ],
+)
+def test_two_processes_equal_data_parallel(tiny_config, free_port, name, options):
+    cfg = tiny_config.model.to_dict()
+    cfg['contrastive_head'].pop('norm_cfg')
+    arguments = (2, free_port, cfg, name, options)
+    mp.start_processes(compare, arguments, nprocs=2, start_method='spawn')
+
+
+def test_refusals(tiny_config):
+    with pytest.raises(SettingError, match='micro_batch_size encodes a batch twice'):
+        FullyShardedModel(build(dict(tiny_config.model, micro_batch_size=2)))
+    model = torch.nn.Linear(2, 2)
+    with pytest.raises(SettingError, match='Muon orthogonalises whole matrices'):
+        FullyShardedModel.take_optimizer(Muon(model.parameters()))
+    assert whole([torch.ones(1), {'a': 2}]) == [torch.ones(1), {'a': 2}]
+    assert isinstance(Config(), Config)

@@ -7,16 +7,18 @@ operations    of both passes, counted by torch on tensors without values; those 
               pairs with all by the size of the batch
 parameters    4 bytes each, 4 for the gradient, and what the config's optimizer keeps
 activations   what is kept for the backward pass, counted likewise, in the precision of --dtype;
-              with model.micro_batch_size those of one micro-batch; the largest moment holds more,
-              by what one layer computes with
+              with model.micro_batch_size those of one micro-batch, with
+              model.activation_checkpointing the inputs of layers; the largest moment holds more, by
+              what one layer computes with
 fsdp          parameters, gradients and optimizer are divided by the number of GPUs; besides, two
               layers are whole at a time
 ddp traffic   each GPU sends and gets the gradients in a ring: 2 (GPUs - 1) / GPUs of their bytes
 fsdp traffic  parameters are gathered in both passes and gradients scattered: 3 (GPUs - 1) / GPUs
 embeddings    each GPU gets the image and text embeddings of all pairs (4 bytes a number), and their
               gradients go back
-time          what is computed, operations and with micro-batches a forward pass more (a third of
-              them), at --utilization of the GPUs' peak; traffic and loading are hidden behind it
+time          what is computed, operations and what activation checkpointing or micro-batches (a
+              forward pass, a third) compute again, at --utilization of the GPUs' peak; traffic and
+              loading are hidden behind it
 """
 
 import argparse
@@ -120,11 +122,14 @@ def make_plan(
 ) -> Plan:
     """What a GPU needs for so many pairs of its own, under DDP."""
     step = StepWithoutValues(cfg.model)
-    costs = [step.cost(pairs, text_length, dtype) for pairs in COUNTED]
-    of_pair, of_step = zip(*(growth(*numbers) for numbers in zip(*costs)))
+    of_pair, of_step = costs(step, text_length, dtype)
+    operations = of_pair[0] * num_pairs + of_step[0]
+    if cfg.model.get('activation_checkpointing'):
+        again = StepWithoutValues(cfg.model, recomputes=True)
+        of_pair, of_step = costs(again, text_length, dtype)
+    computed = of_pair[0] * num_pairs + of_step[0]
     held = min(num_pairs, step.model.micro_batch_size or num_pairs)
     embed_dims = step.embed_dims
-    operations = of_pair[0] * num_pairs + of_step[0]
     logits = 3 * 2 * 2 * embed_dims * num_pairs * num_pairs * num_gpus
     parameters = list(step.model.parameters())
     parameter_bytes = 4 * sum(p.numel() for p in parameters)
@@ -133,7 +138,7 @@ def make_plan(
         num_parameters=sum(p.numel() for p in parameters),
         largest_layer=largest_layer(step.model),
         operations=operations + logits,
-        computed=operations * (4 / 3 if held < num_pairs else 1) + logits,
+        computed=computed + (operations / 3 if held < num_pairs else 0) + logits,
         parameters=parameter_bytes,
         gradients=gradient_bytes,
         optimizer=step.optimizer_bytes(cfg.optim_wrapper),
@@ -142,6 +147,14 @@ def make_plan(
         traffic=2 * (num_gpus - 1) / num_gpus * gradient_bytes,
         embeddings=2 * 2 * 4 * embed_dims * num_pairs * (num_gpus - 1),
     )
+
+
+def costs(
+    step: StepWithoutValues, text_length: int, dtype: torch.dtype
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Operations and activations of one pair more, and those that are the same for any number."""
+    counted = [step.cost(pairs, text_length, dtype) for pairs in COUNTED]
+    return tuple(zip(*(growth(*numbers) for numbers in zip(*counted))))
 
 
 def growth(few: int, many: int) -> tuple[float, float]:

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -122,26 +123,35 @@ class DataParallelOnCPU(MMDistributedDataParallel):
         super().__init__(module, **kwargs)
 
 
-def evaluate_in_processes(cfg: Config, processes: int, store: Path) -> list[dict[str, float]]:
-    """The metrics of each of several processes that test together, as under a launcher.
+def evaluate_in_processes(
+    cfgs: Sequence[Config], processes: int, store: Path
+) -> list[list[dict[str, float]]]:
+    """The metrics, of each config, of each of several processes that test together.
+
+    As under a launcher.
 
     Args:
         store: A file that does not exist, by which they find each other.
     """
-    cfg = cfg.copy()
-    cfg.launcher = 'pytorch'
-    cfg.model_wrapper_cfg = dict(type=DataParallelOnCPU)
+    cfgs = [cfg.copy() for cfg in cfgs]
+    for cfg in cfgs:
+        cfg.launcher = 'pytorch'
+        cfg.model_wrapper_cfg = dict(type=DataParallelOnCPU)
     queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
-    args = (processes, store, cfg, queue)
+    args = (processes, store, cfgs, queue)
     torch.multiprocessing.spawn(_evaluate_on_one_rank, args, nprocs=processes)
     return [queue.get() for _ in range(processes)]
 
 
-def _evaluate_on_one_rank(rank, processes, store, cfg, queue):
+def _evaluate_on_one_rank(rank, processes, store, cfgs, queue):
     torch.set_num_threads(1)
     os.environ['LOCAL_RANK'] = str(rank)
     dist.init_process_group('gloo', f'file://{store}', rank=rank, world_size=processes)
-    runner = build_testing(cfg)
-    assert is_model_wrapper(runner.model)
-    queue.put(runner.test())
+    metrics = []
+    for cfg in cfgs:
+        with fresh_managers():
+            runner = build_testing(cfg)
+            assert is_model_wrapper(runner.model)
+            metrics.append(runner.test())
+    queue.put(metrics)
     dist.destroy_process_group()

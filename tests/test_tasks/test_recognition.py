@@ -17,7 +17,6 @@ from small_tasks import (
     CONFIGS,
     MODELS_OF_TASKS,
     evaluate,
-    evaluate_in_processes,
     load_small,
     shrink_pipeline,
     train_small,
@@ -148,7 +147,7 @@ def test_pretrained_weights_arrive(task, folder, imagenet, pretrained):
 
 
 @pytest.mark.parametrize('model', MODELS_OF_TASKS)
-def test_nearest_neighbours(model, folder, imagenet, pretrain, tmp_path):
+def test_nearest_neighbours(model, folder, imagenet, pretrain):
     """The weights are those of pretraining alone, so that tools/test.py takes the checkpoint."""
     pretrained = pretrain(model)
     cfg = load('knn', folder, imagenet, pretrained, model=model)
@@ -163,8 +162,6 @@ def test_nearest_neighbours(model, folder, imagenet, pretrain, tmp_path):
     assert set(metrics) == {'knn/top1', 'knn/top5'}
     cfg.test_cfg.fp16 = True
     assert evaluate(cfg, pretrained) == metrics
-    for found in evaluate_in_processes(cfg, 2, tmp_path / 'store'):
-        assert found == metrics
     cfg.test_cfg.k = 33
     with pytest.raises(UserError, match=r'33 nearest neighbours \(k of test_cfg\) of 32 labelled'):
         evaluate(cfg, pretrained)

@@ -133,6 +133,11 @@ def test_micro_batches_and_shards_need_less(configs, plan):
     sharded = whole.sharded(8)
     assert sharded.optimizer == whole.optimizer / 8 and sharded.activations == whole.activations
     assert whole.optimizer == pytest.approx(2 * whole.parameters, rel=1e-4)  # AdamW's
+    cfg.model.activation_checkpointing = ['backbone', 'neck', 'text']
+    again = plan.make_plan(cfg, 256, 8)
+    assert again.activations < whole.activations / 2 and again.operations == whole.operations
+    assert again.computed == pytest.approx(4 / 3 * whole.computed, rel=0.05)
+    del cfg.model.activation_checkpointing
     cfg.model.micro_batch_size = 32
     assert plan.make_plan(cfg, 256, 8).activations < whole.activations / 4
 

@@ -41,8 +41,6 @@ class FullyShardedModel(nn.Module):
             are. Gradients are summed in float32.
         reshard_after_forward: Let go of a layer's whole between forward and backward pass.
         device_ids: What MMEngine's runner hands over.
-
-    Raises SettingError for a model with micro_batch_size.
     """
 
     def __init__(
@@ -53,11 +51,6 @@ class FullyShardedModel(nn.Module):
         device_ids: object = None,
     ) -> None:
         super().__init__()
-        if getattr(module, 'micro_batch_size', None) is not None:
-            raise SettingError(
-                'model.micro_batch_size encodes a batch twice, which FullyShardedModel does not '
-                'do: leave one of them out'
-            )
         self.reshard_after_forward = reshard_after_forward
         if hasattr(module, 'init_weights'):
             module.init_weights()

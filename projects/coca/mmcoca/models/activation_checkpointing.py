@@ -46,6 +46,11 @@ def recompute(part: nn.Module) -> None:
     part.forward = MethodType(_forward_again, part)  # a copy of the part has its own
 
 
+def recomputed_parts(model: nn.Module) -> list[nn.Module]:
+    """The layers and poolers that recompute."""
+    return [part for part in layers_and_poolers(model) if 'forward' in vars(part)]
+
+
 def _forward_again(part: nn.Module, *args, **kwargs) -> Any:
     forward = type(part).forward
     if not torch.is_grad_enabled():

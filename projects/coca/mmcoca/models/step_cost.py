@@ -18,6 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from mmcoca.operations import operations_of
 from mmcoca.registry import MODELS
 
+from .activation_checkpointing import recomputed_parts
 from .text import TextBatch
 
 
@@ -36,13 +37,16 @@ class StepWithoutValues:
 
     Args:
         model: Its config.
+        recomputes: As its `activation_checkpointing` says; else nothing is computed twice.
 
     Attributes:
         model: It, with `micro_batch_size` as in the config.
     """
 
-    def __init__(self, model: Mapping) -> None:
+    def __init__(self, model: Mapping, recomputes: bool = False) -> None:
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
+        if not recomputes:
+            model = {k: value for k, value in model.items() if k != 'activation_checkpointing'}
         with self.mode:
             self.model = MODELS.build(model).train()
 
@@ -88,7 +92,15 @@ class StepWithoutValues:
                 loss = self.loss(num_pairs, text_length, dtype)
             self.backward(loss)
 
+        # Of what is computed again, torch's checkpointing holds the inputs itself.
+        handles = [
+            part.register_forward_pre_hook(
+                lambda _, inputs: [keep(x) for x in inputs if isinstance(x, Tensor)] and None
+            ) for part in recomputed_parts(self.model)
+        ]
         operations = operations_of(step)
+        for handle in handles:
+            handle.remove()
         return StepCost(operations, sum(kept.values()))
 
     def optimizer_bytes(self, optim_wrapper: Mapping) -> int:

@@ -34,7 +34,7 @@ class Killer(Hook):
 CONFIG = '''
 _base_ = '{repository}/configs/coca/coca_tiny_emoji.py'
 custom_imports = dict(imports=['killer'])
-custom_hooks = [dict(type='Killer'), dict(type='EMAHook', momentum=0.1)]
+custom_hooks = [dict(type='Killer'), dict(type='mmcoca.EMAHook', momentum=0.1)]
 # Whatever draws: patches, paths, dropout, augmentation, and micro-batches that replay them.
 model = dict(
     tokenizer=dict(vocab_file='{emoji}/tokenizer.json'),

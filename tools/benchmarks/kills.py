@@ -28,7 +28,7 @@ TRAIN_TOOL = Path(__file__).parents[1] / 'train.py'
 CONFIG = Path(__file__).parents[2] / 'configs' / 'coca' / 'coca_tiny_emoji.py'
 SETTINGS = f"""
 _base_ = '{CONFIG}'
-custom_hooks = [dict(type='EMAHook', momentum=0.01)]
+custom_hooks = [dict(type='mmcoca.EMAHook', momentum=0.01)]
 model = dict(
     micro_batch_size=16,
     backbone=dict(patch_dropout=0.25, drop_path_rate=0.2),

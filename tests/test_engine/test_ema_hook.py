@@ -47,7 +47,10 @@ class Nothing(BaseMetric):
 def loader():
     dataset = [dict(inputs=torch.tensor([i, 1.0]) / 8) for i in range(8)]
     return dict(
-        dataset=dataset, batch_size=2, sampler=dict(type='DefaultSampler', shuffle=False)
+        dataset=dataset,
+        batch_size=2,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='default_collate'),
     )
 
 
@@ -61,7 +64,7 @@ def run(folder, hook, steps, resume=False, load_from=None):
             val_dataloader=loader(),
             train_cfg=dict(by_epoch=False, max_iters=steps, val_interval=2),
             val_cfg=dict(),
-            val_evaluator=Nothing(),
+            val_evaluator=[Nothing()],
             optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.1)),
             default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=2, by_epoch=False)),
             custom_hooks=[hook],

@@ -73,7 +73,7 @@ def compare(rank, world_size, port, cfg, name, options):
         total = sum(p.numel() for p in model.parameters())
         assert local < 0.6 * total
         check_evaluation(model)
-        check_state(model, wrapper, cfg, name)
+        check_state(model, wrapper, cfg, name, options)
     finally:
         dist.destroy_process_group()
 
@@ -96,7 +96,7 @@ def check_evaluation(model):
     model.train()
 
 
-def check_state(model, wrapper, cfg, name):
+def check_state(model, wrapper, cfg, name, options):
     """Whole tensors go to a model in one piece and back, weights and optimizer alike."""
     weights, state = model.whole_state(), model.whole_optimizer_state(wrapper)
     gathered = [(weights, state)]
@@ -107,7 +107,7 @@ def check_state(model, wrapper, cfg, name):
     assert weights['contrastive_head.logit_scale'].shape == ()
     optimizer = optimizer_of(name, alone)
     optimizer.load_state_dict(state)
-    again = FullyShardedModel(build(cfg))
+    again = FullyShardedModel(build(cfg, **options))
     again.module.load_state_dict(weights)
     other = OptimWrapper(optimizer_of(name, again), clip_grad=dict(max_norm=0.5))
     again.take_optimizer(other.optimizer)
@@ -118,10 +118,6 @@ def check_state(model, wrapper, cfg, name):
     assert {k: float(v) for k, v in logs[0].items()} == {k: float(v) for k, v in logs[1].items()}
     after = [m.whole_state() for m in (model, again)]
     assert all(torch.equal(after[0][n], after[1][n]) for n in after[0])
-    if dist.get_rank() == 0:
-        data = batch(STEPS, 0, 1)
-        for parameter, value in zip(alone.parameters(), weights.values()):
-            assert value.shape == parameter.shape or value.numel() == 1
 
 
 @pytest.fixture

@@ -31,8 +31,9 @@ def checkpoint_activations(model: nn.Module, names: Sequence[str]) -> None:
     """
     parts = dict(model.named_modules())
     if isinstance(names, str) or not set(names) <= set(parts):
-        children = ', '.join(name for name, _ in model.named_children())
-        raise ValueError(f'activation_checkpointing={names!r}: use a list of parts, as {children}')
+        raise ValueError(
+            f'activation_checkpointing={names!r}: use a list of parts, as backbone, neck, text'
+        )
     for name in names:
         for part in layers_and_poolers(parts[name]):
             recompute(part)

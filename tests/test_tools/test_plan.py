@@ -136,7 +136,8 @@ def test_micro_batches_and_shards_need_less(configs, plan):
     cfg.model.activation_checkpointing = ['backbone', 'neck', 'text']
     again = plan.make_plan(cfg, 256, 8)
     assert again.activations < whole.activations / 2 and again.operations == whole.operations
-    assert again.computed == pytest.approx(4 / 3 * whole.computed, rel=0.05)
+    # Not a whole forward pass: neither the last product of a layer nor what is in none.
+    assert 1.05 * whole.computed < again.computed < 4 / 3 * whole.computed
     del cfg.model.activation_checkpointing
     cfg.model.micro_batch_size = 32
     assert plan.make_plan(cfg, 256, 8).activations < whole.activations / 4

@@ -10,6 +10,7 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from mmcoca.errors import NotFiniteError
@@ -161,15 +162,20 @@ def is_saved_now(runner: Runner) -> bool:
     )
 
 
+def own_part(tensor: Tensor) -> Tensor:
+    """What of a tensor is in this process."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 def are_finite(tensors: Iterable[Tensor]) -> Tensor:
     """Whether no number is NaN or infinite, on the tensors' device."""
-    found = [tensor.isfinite().all() for tensor in tensors]
+    found = [own_part(tensor).isfinite().all() for tensor in tensors]
     return torch.stack(found).all() if found else torch.tensor(True)
 
 
 def any_nan(tensors: Iterable[Tensor]) -> Tensor:
     """Whether a number is NaN, on the tensors' device."""
-    found = [tensor.isnan().any() for tensor in tensors]
+    found = [own_part(tensor).isnan().any() for tensor in tensors]
     return torch.stack(found).any() if found else torch.tensor(False)
 
 

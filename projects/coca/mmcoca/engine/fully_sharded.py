@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -137,8 +138,9 @@ class FullyShardedModel(nn.Module):
 
     def whole_state(self) -> dict[str, Tensor]:
         """The model's state, as without this wrapper, in the first process; every one must ask."""
-        state = whole(self.module.state_dict())
-        return state | {name: state[name].squeeze() for name in self.scalars if name in state}
+        state = OrderedDict(whole(self.module.state_dict()))  # MMEngine wants such
+        state.update((name, state[name].squeeze()) for name in self.scalars)
+        return state
 
     def whole_optimizer_state(self, optim_wrapper: OptimWrapper) -> dict:
         """The optimizer's state, likewise."""

@@ -74,7 +74,8 @@ def with_forms(module: nn.Module, forms: Forms) -> nn.Module:
     A module in which nothing is replaced is itself: not every one can be copied. So is what makes
     keys and values of the image, which decoding has done once before.
     """
-    if is_parametrized(module):
+    can_be_copied = type(module).__new__ is object.__new__  # not in parts (FSDP2)
+    if is_parametrized(module) or not can_be_copied:
         return module
     if type(module) in forms and is_plain(module, type(module)):
         module = forms[type(module)](module)

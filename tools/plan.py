@@ -149,9 +149,8 @@ def make_plan(
     )
 
 
-def costs(
-    step: StepWithoutValues, text_length: int, dtype: torch.dtype
-) -> tuple[tuple[float, float], tuple[float, float]]:
+def costs(step: StepWithoutValues, text_length: int,
+          dtype: torch.dtype) -> tuple[tuple[float, float], tuple[float, float]]:
     """Operations and activations of one pair more, and those that are the same for any number."""
     counted = [step.cost(pairs, text_length, dtype) for pairs in COUNTED]
     return tuple(zip(*(growth(*numbers) for numbers in zip(*counted))))

@@ -28,7 +28,9 @@ SVG = {
     'home': 'M2 11L12 2l10 9h-3v10h-5v-6h-4v6H5V11z',
     'mail': 'M2 5h20v14H2zM2 5l10 8 10-8',
 }
-OFFLINE = dict(HF_HUB_OFFLINE='1', http_proxy='http://127.0.0.1:9', https_proxy='http://127.0.0.1:9')
+OFFLINE = dict(
+    HF_HUB_OFFLINE='1', http_proxy='http://127.0.0.1:9', https_proxy='http://127.0.0.1:9'
+)
 
 
 def write_svg(path, d):
@@ -90,10 +92,11 @@ def run_offline(*command, cwd):
 def test_it_knows_common_icons(icons):
     """By the program as a user starts it: each right among 40 names, and captioned in a word."""
     names = [
-        *('arrow right,arrow left,arrow up,check,heart,home,mail,plus,minus,star,moon,sun,cloud,'
-          'umbrella,car,airplane,bicycle,train,anchor,camera,clock,phone,printer,lock,key,trash,'
-          'pencil,scissors,search,calendar,cat,dog,bird,fish,tree,flower,apple,hammer,wifi,bell')
-        .split(',')
+        *(
+            'arrow right,arrow left,arrow up,check,heart,home,mail,plus,minus,star,moon,sun,cloud,'
+            'umbrella,car,airplane,bicycle,train,anchor,camera,clock,phone,printer,lock,key,trash,'
+            'pencil,scissors,search,calendar,cat,dog,bird,fish,tree,flower,apple,hammer,wifi,bell'
+        ).split(',')
     ]
     rows = run_offline('classify', NAME, 'icons', '--classes', *names, cwd=icons.parent)
     found = {Path(row['image']).stem: row['class'] for row in csv.DictReader(io.StringIO(rows))}

@@ -43,7 +43,6 @@ class Nothing(BaseMetric):
         return dict(nothing=0)
 
 
-
 def loader():
     dataset = [dict(inputs=torch.tensor([i, 1.0]) / 8) for i in range(8)]
     return dict(
@@ -120,7 +119,11 @@ def test_resumed_to_the_bit(tmp_path, saved_by):
     hook = EMAHook(0.2) if saved_by == 'ours' else MMEngineHook(momentum=0.2)
     run(tmp_path / 'part', hook, 4)
     again = run(
-        tmp_path / 'part', EMAHook(0.2), 6, resume=True, load_from=str(tmp_path / 'part/iter_4.pth')
+        tmp_path / 'part',
+        EMAHook(0.2),
+        6,
+        resume=True,
+        load_from=str(tmp_path / 'part/iter_4.pth')
     )
     states = [
         torch.load(folder / 'iter_6.pth', weights_only=False)

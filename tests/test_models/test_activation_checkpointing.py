@@ -10,7 +10,8 @@ from mmcoca.models.activation_checkpointing import recomputed_parts
 
 PARTS = ['backbone', 'neck', 'text']
 SAMPLES = [
-    DataSample(gt_caption=text) for text in ('hot pepper', 'cat', 'person: blond hair', 'red heart')
+    DataSample(gt_caption=text)
+    for text in ('hot pepper', 'cat', 'person: blond hair', 'red heart')
 ]
 
 

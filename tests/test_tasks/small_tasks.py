@@ -123,9 +123,8 @@ class DataParallelOnCPU(MMDistributedDataParallel):
         super().__init__(module, **kwargs)
 
 
-def evaluate_in_processes(
-    cfgs: Sequence[Config], processes: int, store: Path
-) -> list[list[dict[str, float]]]:
+def evaluate_in_processes(cfgs: Sequence[Config], processes: int,
+                          store: Path) -> list[list[dict[str, float]]]:
     """The metrics, of each config, of each of several processes that test together.
 
     As under a launcher.

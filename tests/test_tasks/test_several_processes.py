@@ -53,7 +53,10 @@ def tasks(folder, drawings):
     reranking.test_dataloader.dataset.data_root = str(folder)
     captions = load_small('captioning/coca_base_coco_contrastive.py', folder)
     captions.test_dataloader = dict(reranking.test_dataloader)
-    captions.test_evaluator = [dict(type='mmcoca.RetrievalMetric'), dict(type='mmcoca.CaptionMetric')]
+    captions.test_evaluator = [
+        dict(type='mmcoca.RetrievalMetric'),
+        dict(type='mmcoca.CaptionMetric')
+    ]
     zero_shot = load_small('zeroshot/coca_base_folder.py', folder)
     zero_shot.model.classes = zero_shot.test_dataloader.dataset.data_root = str(folder / 'queries')
     neighbours = load_small('classification/coca_base_knn_imagenet.py', folder)
@@ -64,9 +67,7 @@ def tasks(folder, drawings):
         dataset.pop('split')
         dataset.update(type='CustomDataset', data_root=str(folder / part))
     neighbours.test_cfg.k = 3
-    tasks = dict(
-        reranking=reranking, captions=captions, zero_shot=zero_shot, neighbours=neighbours
-    )
+    tasks = dict(reranking=reranking, captions=captions, zero_shot=zero_shot, neighbours=neighbours)
     for cfg in tasks.values():
         cfg.load_from = pretrained
 

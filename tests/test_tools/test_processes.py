@@ -165,8 +165,10 @@ def test_a_model_in_parts_goes_on_in_one_piece(repository, emoji_data, drawings,
     assert all(type(value) is torch.Tensor for value in plain.values())
     assert plain['contrastive_head.logit_scale'].shape == ()
     weights = saved['ema_state_dict']
-    moved = [name for name in plain if f'module.{name}' in weights
-             and not torch.equal(plain[name], weights[f'module.{name}'])]
+    moved = [
+        name for name in plain
+        if f'module.{name}' in weights and not torch.equal(plain[name], weights[f'module.{name}'])
+    ]
     assert len(moved) > 50
     values = [row for row in logged(run) if 'i2t/retrieval/Recall@1' in row]
 

@@ -70,7 +70,8 @@ def measure(settings: Settings) -> Iterator[Row]:
             f'a query by {kind}',
             'ms',
             {
-                engine: milliseconds(
+                engine:
+                milliseconds(
                     lambda image, text: search(image, text, engine=engine), queries, settings.rounds
                 )
                 for engine in ENGINES

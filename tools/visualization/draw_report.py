@@ -320,7 +320,7 @@ def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        description='Draw curves, predictions, attention and occlusion of a trained model as PNG files.',
+        description='Draw curves, predictions, attention and occlusion of a model, as PNG files.',
         epilog='example: python tools/visualization/draw_report.py '
         'configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji',
     )

@@ -29,9 +29,7 @@ class ImageLabelDataset(ImageTextDataset):
 
     TEXTS = 'labels'
 
-    def __init__(
-        self, ann_file: str, label_key: str, skip_others: bool = False, **kwargs
-    ) -> None:
+    def __init__(self, ann_file: str, label_key: str, skip_others: bool = False, **kwargs) -> None:
         self.label_key = label_key
         self.skip_others = skip_others
         super().__init__(ann_file, caption_key=label_key, **kwargs)

@@ -48,16 +48,15 @@ class EMAHook(Hook):
             start = 'module.'
             weights = {
                 name.removeprefix(start): value
-                for name, value in checkpoint[KEY].items() if name.startswith(start)
+                for name, value in checkpoint[KEY].items()
+                if name.startswith(start)
             }
             self._resumed = checkpoint['state_dict']
             checkpoint['state_dict'] = checkpoint['state_dict'] | weights
 
     def before_train(self, runner: Runner) -> None:
         """Begin with the weights, or with the averages of the checkpoint."""
-        self._averages = {
-            name: parameter.detach().clone() for name, parameter in averaged(runner)
-        }
+        self._averages = {name: parameter.detach().clone() for name, parameter in averaged(runner)}
         if self._resumed is not None:
             unwrapped(runner).load_state_dict(self._resumed)
             self._swap(runner)
@@ -108,7 +107,8 @@ class EMAHook(Hook):
             weights = checkpoint['state_dict']
             checkpoint[KEY] = {f'module.{name}': weights[name] for name in averages}
             checkpoint['state_dict'] = weights | {
-                name: value.cpu().view_as(weights[name]) for name, value in averages.items()
+                name: value.cpu().view_as(weights[name])
+                for name, value in averages.items()
             }
 
 

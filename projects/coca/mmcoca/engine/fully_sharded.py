@@ -179,9 +179,7 @@ def like(value: Tensor, parameter: DTensor) -> DTensor:
     """A whole tensor, which every process has, laid out as a parameter."""
     value = value.to(parameter.device)
     value = value.view(1) if value.dim() == 0 else value
-    return distribute_tensor(
-        value, parameter.device_mesh, parameter.placements, src_data_rank=None
-    )
+    return distribute_tensor(value, parameter.device_mesh, parameter.placements, src_data_rank=None)
 
 
 def share_out_optimizer(optimizer: Optimizer, state_dict: dict) -> dict:

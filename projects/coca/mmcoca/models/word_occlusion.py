@@ -46,9 +46,8 @@ def token_log_probabilities(
     return torch.cat(values)
 
 
-def word_occlusion(
-    model: CoCa, images: Tensor, captions: Sequence[str]
-) -> list[tuple[list[str], Tensor]]:
+def word_occlusion(model: CoCa, images: Tensor,
+                   captions: Sequence[str]) -> list[tuple[list[str], Tensor]]:
     """Images (B,3,height,width), a caption each -> words and their maps (words,rows,columns).
 
     A value is by how much the word's log-probability, in nats and the mean of its tokens, falls

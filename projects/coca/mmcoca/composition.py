@@ -60,7 +60,7 @@ def join(bases: Config) -> None:
 
 
 def keep_only(settings: dict, changes: dict) -> None:
-    """Take from settings what a `_keep_` of their changes does not name, and the `_keep_`s."""
+    """Take from settings what a `_keep_` of their changes does not name, and each `_keep_`."""
     kept = changes.pop('_keep_', None)
     for name in list(settings) if kept is not None else ():
         if name not in kept:

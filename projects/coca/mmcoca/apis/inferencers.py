@@ -57,7 +57,7 @@ class ZeroShotClassificationInferencer(ImagesAsTrained, mmpretrain.ImageClassifi
     """mmpretrain's image classification, with classes named in words.
 
     Args:
-        model, pretrained, device, **kwargs: As in mmpretrain's inferencers.
+        model, pretrained, device, kwargs: As in mmpretrain's inferencers.
         classes, templates: As in `class_embeddings`.
 
     Example:
@@ -103,7 +103,7 @@ class SearchInferencer(FeatureExtractor):
     """Images, texts or both -> the nearest of an index, as tools/inference/embed.py writes it.
 
     Args:
-        model, pretrained, device, **kwargs: As in mmpretrain's inferencers.
+        model, pretrained, device, kwargs: As in mmpretrain's inferencers.
         index: An `EmbeddingIndex` of the same weights, or its file.
 
     Example:

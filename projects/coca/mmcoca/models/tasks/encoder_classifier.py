@@ -22,7 +22,7 @@ class EncoderClassifier(ImageClassifier):
     or the encoder's.
 
     Args:
-        backbone, neck, head, **kwargs: As in ImageClassifier.
+        backbone, neck, head, kwargs: As in ImageClassifier.
     """
 
     def __init__(

@@ -1,0 +1,19 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The site: sphinx-build -W docs build/site, with the extra `docs`."""
+
+import mmcoca
+
+project = 'mmcoca'
+author = 'mmcoca authors'
+copyright = 'mmcoca authors'
+version = release = mmcoca.__version__
+
+extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx.ext.viewcode']
+html_theme = 'furo'
+html_title = 'mmcoca'
+myst_heading_anchors = 3
+autodoc_member_order = 'bysource'
+autodoc_typehints = 'signature'
+autodoc_default_options = {'members': True, 'show-inheritance': True}
+# Of what other projects' classes bring along nothing is shown.
+autodoc_inherit_docstrings = False

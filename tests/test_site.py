@@ -1,0 +1,22 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_the_site_is_built_without_a_warning(repository, tmp_path):
+    command = [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', 'docs', tmp_path]
+    done = subprocess.run(list(map(str, command)), cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert 'ImageCaptionInferencer' in (tmp_path / 'api.html').read_text()
+
+
+def test_links_to_files_of_the_repository_lead_somewhere(repository):
+    """In pages that are read on the code's host, without the site."""
+    pages = [*repository.glob('*.md'), *repository.glob('docs/**/*.md')]
+    pages += repository.glob('projects/**/README.md')
+    for page in pages:
+        for link in re.findall(r'\]\(([^)#]+)[^)]*\)', page.read_text()):
+            if '://' not in link:
+                assert Path(page.parent, link).exists(), f'{page.name}: {link}'

@@ -88,3 +88,29 @@ def test_missing_data_are_one_line(run_tool, repository, folder):
     )
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert 'dev_lucide.json does not exist' in done.stderr
+
+
+def test_everyday_classes(run_tool, repository, folder, tmp_path):
+    """Of a model that has learned nothing, by hand: the nearest name of the class."""
+    config = repository / 'configs' / 'coca' / 'coca_tiny_emoji.py'
+    content = dict(images=[], annotations=[])
+    source = json.loads((folder / 'data' / SETS[3]).read_text())
+    words = ['cat', 'dog', 'apple', 'car', 'saw']
+    for number, (image, word) in enumerate(zip(source['images'], words)):
+        content['images'].append(dict(image, id=number))
+        content['annotations'].append(dict(id=number, image_id=number, caption=word))
+    for name in (SETS[0], SETS[1], SETS[3]):
+        (tmp_path / 'data' / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'data' / name).write_text(json.dumps(content))
+    for data in ('icons', 'emoji'):
+        (tmp_path / 'data' / data / 'images').symlink_to(folder / 'data' / data / 'images')
+    (tmp_path / 'data/emoji/tokenizer.json').symlink_to(folder / 'data/emoji/tokenizer.json')
+    arguments = [config, folder / '0.pth', '--out', tmp_path / 'easy.json']
+    done = run_tool('studies/easy_classes.py', *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / 'easy.json').read_text())
+    assert {(row['classes'], row['number']) for row in rows} == {
+        ('animals', 2), ('food', 1), ('vehicles', 1), ('tools', 1)
+    }  # yapf: disable
+    assert len(rows) == 12 and all(0 <= row['right'] <= row['number'] for row in rows)
+    assert '| animals (25) | Phosphor |' in (tmp_path / 'easy.md').read_text()

@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 import torch
 from mmpretrain.apis import ModelHub
-from mmpretrain.apis.image_caption import ImageCaptionInferencer
 from safetensors.torch import load_file
 
-from mmcoca.apis import load_model
+from mmcoca.apis import ImageCaptionInferencer, load_model
 from mmcoca.shipped_files import local_path, shipped_models, shipped_weights
 
 NAME = 'coca_small_icons'

@@ -3,7 +3,7 @@
 # vary. The paper varies CoCa-Base with 12 decoder layers and has 71.6 (zero-shot ImageNet) and 69.0
 # (VQA). Sizes are ours. Data: data/icons, tested on the dev designer.
 _base_ = [
-    '../_base_/models/coca_tiny_icons.py',
+    '../_base_/models/coca_tiny.py',
     '../_base_/datasets/icons.py',
     '../_base_/schedules/muon_icons.py',
     '../_base_/default_runtime.py',
@@ -14,9 +14,12 @@ join(_base_)
 dims = 192
 num_heads = 12
 
+vocabulary = _base_.vocabulary
 model = dict(
+    tokenizer=vocabulary.tokenizer,
     neck=dict(dims=dims, num_heads=2 * num_heads),
     text=dict(
+        vocabulary.text,
         dims=dims,
         num_heads=num_heads,
         mlp_dims=2 * dims,
@@ -24,6 +27,6 @@ model = dict(
         num_multimodal_layers=2,
     ),
     contrastive_head=dict(dims=dims, embed_dims=dims),
-    captioning_head=dict(dims=dims),
+    captioning_head=dict(vocabulary.captioning_head, dims=dims),
 )
 test_dataloader = _base_.val_dataloader

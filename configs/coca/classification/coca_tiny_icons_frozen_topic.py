@@ -20,7 +20,11 @@ model = dict(
     backbone=dict(
         _base_.model.backbone,
         # Not load_from, by which a single encoder's own pooler would come along.
-        init_cfg=dict(type='Pretrained', checkpoint=_base_.pretrained, prefix='backbone.'),
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='work_dirs/coca_tiny_icons/iter_650.pth',
+            prefix='backbone.',
+        ),
     ),
     neck=dict(
         type='mmcoca.RecognitionPooler',

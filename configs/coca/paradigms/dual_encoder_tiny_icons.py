@@ -2,7 +2,7 @@
 # What only captions need is left out: the multimodal layers and the caption queries. Of Base with
 # 12 decoder layers the paper has 70.7 (zero-shot ImageNet) and 59.2 (VQA), beside CoCa's 71.6 and
 # 69.0 at 1.18 times the cost of a step (Table 8). Data: data/icons, tested on the dev designer.
-_base_ = 'coca_tiny_icons.py'
+_base_ = '../coca_tiny_icons.py'
 
 model = dict(
     neck=dict(
@@ -17,5 +17,6 @@ model = dict(
     captioning_head=None,
     generation=None,
 )
+test_dataloader = _base_.val_dataloader
 val_evaluator = _base_.val_evaluator[:1]  # retrieval
 test_evaluator = val_evaluator

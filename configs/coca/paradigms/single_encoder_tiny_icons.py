@@ -2,7 +2,7 @@
 # linear classifier in place of the text decoder. It learns the 1,000 names that most designers have
 # drawn, from the drawings that have them, as the paper's single encoders learn labels of JFT
 # (section 3.1); the paper trains none itself. Data: data/icons, tested on the dev designer.
-_base_ = 'coca_tiny_icons.py'
+_base_ = '../coca_tiny_icons.py'
 
 model = dict(
     _delete_=True,
@@ -32,6 +32,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     dataset=dict(
         type='mmcoca.ImageLabelDataset',
+        ann_file=_base_.val_dataloader.dataset.ann_file,
         label_key='caption',
         classes=classes,
         skip_others=True,

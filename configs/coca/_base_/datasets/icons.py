@@ -26,3 +26,10 @@ train_dataloader = dict(
 )
 val_dataloader = dict(dataset=dict(data_root=data_root, ann_file='annotations/dev_lucide.json'))
 test_dataloader = dict(dataset=dict(data_root=data_root, ann_file='annotations/test_ph.json'))
+# What a model takes of them.
+vocab_size_of_icons = 4096
+vocabulary = dict(
+    tokenizer=dict(vocab_file=f'{data_root}/tokenizer.json'),
+    text=dict(vocab_size=vocab_size_of_icons),
+    captioning_head=dict(vocab_size=vocab_size_of_icons),
+)

@@ -1,25 +1,9 @@
-# AdamW for small runs on the CPU, chosen on train_dev / val_dev.
-max_epochs = 48
-warmup_epochs = 3
+# muon_tiny.py with AdamW for all parameters, and its own weight decay, chosen on the same data.
+_base_ = 'muon_tiny.py'
 
 optim_wrapper = dict(
-    type='mmcoca.BFloat16OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1.6e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True),
-    clip_grad=dict(max_norm=1.0),
-)
-# The two factors multiply. A cosine without `end` goes to the end of training, so that a shorter or
-# longer run needs no more than another max_epochs.
-param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=1e-3,
-        end=warmup_epochs,
-        by_epoch=True,
-        convert_to_iter_based=True
+    constructor='DefaultOptimWrapperConstructor',
+    optimizer=dict(
+        _delete_=True, type='AdamW', lr=1.6e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     ),
-    dict(type='CosineAnnealingLR', by_epoch=True, convert_to_iter_based=True),
-]
-train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs // 4)
-val_cfg = dict()
-test_cfg = dict()
-auto_scale_lr = dict(enable=False, base_batch_size=256)
+)

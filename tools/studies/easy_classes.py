@@ -21,13 +21,17 @@ CLASSES = {
     'animals':
     'bear bee bird butterfly cat cow dog elephant fish fox frog horse lion monkey mouse owl pig '
     'rabbit shark sheep snail snake spider turtle wolf',
-    'weather': 'cloud fog lightning moon rain rainbow snow snowflake sun thermometer tornado '
+    'weather':
+    'cloud fog lightning moon rain rainbow snow snowflake sun thermometer tornado '
     'umbrella wind',
-    'vehicles': 'airplane ambulance bicycle boat bus car helicopter motorcycle rocket sailboat '
+    'vehicles':
+    'airplane ambulance bicycle boat bus car helicopter motorcycle rocket sailboat '
     'scooter submarine tractor train truck',
-    'food': 'apple banana beer bread cake carrot cheese cherry coffee cookie egg grapes hamburger '
+    'food':
+    'apple banana beer bread cake carrot cheese cherry coffee cookie egg grapes hamburger '
     'lemon orange pear pepper pizza strawberry wine',
-    'tools': 'axe drill hammer needle pencil pliers ruler saw scissors screwdriver shovel wrench',
+    'tools':
+    'axe drill hammer needle pencil pliers ruler saw scissors screwdriver shovel wrench',
 }
 DRAWINGS = {  # annotations and images, below data/
     'Phosphor': ('icons/annotations/test_ph.json', 'icons/images'),
@@ -58,7 +62,8 @@ def drawings_of(annotations: Path, images: Path, names: Sequence[str]) -> list[t
     content = json.loads(annotations.read_text(encoding='utf-8'))
     files = {image['id']: images / image['file_name'] for image in content['images']}
     return [
-        (files[a['image_id']], names.index(a['caption'])) for a in content['annotations']
+        (files[a['image_id']], names.index(a['caption']))
+        for a in content['annotations']
         if a['caption'] in names
     ]
 

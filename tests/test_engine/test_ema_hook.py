@@ -89,7 +89,7 @@ def by_definition(steps, momentum, begin_iter):
         model(inputs, mode='loss')['loss'].backward()
         optimizer.step()
         weight = model.line.weight.detach()
-        part = momentum if step >= begin_iter else 1.0
+        part = momentum if step > begin_iter else 1.0
         average = (1 - part) * average + part * weight
         averages.append(average)
     return averages, model

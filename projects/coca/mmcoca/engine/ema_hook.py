@@ -25,7 +25,7 @@ class EMAHook(Hook):
 
     Args:
         momentum: The part of the new weights.
-        begin_iter: Steps before which the averages are the weights themselves.
+        begin_iter: The step, counted from 0, after which the averages are the weights themselves.
 
     Raises SettingError for a momentum that is not between 0 and 1.
     """
@@ -71,7 +71,7 @@ class EMAHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Move the averages."""
-        part = self.momentum if runner.iter >= self.begin_iter else 1.0
+        part = self.momentum if runner.iter > self.begin_iter else 1.0
         averages, weights = zip(*((self._averages[n], p.detach()) for n, p in averaged(runner)))
         torch._foreach_lerp_(averages, weights, part)
 

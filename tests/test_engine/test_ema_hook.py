@@ -141,7 +141,7 @@ def test_a_training_begun_with_averages_has_them_as_weights(tmp_path):
     assert not torch.equal(second.line.weight, first['state_dict']['line.weight'])
     saved = torch.load(tmp_path / 'second/iter_2.pth', weights_only=False)['state_dict']
     distance = (saved['line.weight'] - first['state_dict']['line.weight']).abs().max()
-    assert 0 < distance < 0.1  # two steps of 0.1, of which a fifth
+    assert 0 < distance < 0.13  # a step of 0.1, and a fifth of another
 
 
 @pytest.mark.parametrize('momentum', [0, 1, -0.1])

@@ -2,5 +2,5 @@
 # and with activations computed again in the backward pass. The same lines serve any config.
 _base_ = 'coca_2b.py'
 
-model_wrapper_cfg = dict(type='mmcoca.FullyShardedModel', param_dtype='bfloat16')
+model_wrapper_cfg = dict(type='mmcoca.FullyShardedModel')
 model = dict(activation_checkpointing=['backbone', 'neck', 'text'])

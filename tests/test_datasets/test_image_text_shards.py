@@ -137,7 +137,9 @@ def test_captions_drawn_by_weight(tmp_path):
 
 def test_those_with_a_label(tmp_path):
     """Shuffled shard by shard, and resumed in the middle, as all shards are."""
-    for shard, labels in enumerate([['cat', 'dog', 'owl'], ['owl'], ['dog', ['ox', 'cat'], None]]):
+    for shard, labels in enumerate(
+        [['cat', 'dog', 'owl'], ['owl'], ['dog', [{}, 'ox', 'cat'], None]]
+    ):
         samples = []
         for label in labels:
             number = 10 * shard + len(samples)

@@ -2,8 +2,9 @@
 """A model in parts beside DistributedDataParallel: steps, clipping, averages, checkpoints."""
 
 import copy
+import math
 import os
-import sys
+import socket
 
 import pytest
 import torch
@@ -73,9 +74,24 @@ def compare(rank, world_size, port, cfg, name, options):
         total = sum(p.numel() for p in model.parameters())
         assert local < 0.6 * total
         check_evaluation(model)
+        check_bound(cfg, name)
         check_state(model, wrapper, cfg, name, options)
     finally:
         dist.destroy_process_group()
+
+
+def check_bound(cfg, name):
+    """A scale beyond its bound is brought back there, not in a step's copy of it alone."""
+    scales = []
+    for wrap in (CPUDataParallel, FullyShardedModel):
+        model = build(cfg)
+        torch.nn.init.constant_(model.contrastive_head.logit_scale, 9.0)
+        model = wrap(model).train()
+        wrapper = OptimWrapper(optimizer_of(name, model))
+        model.train_step(batch(0, dist.get_rank(), dist.get_world_size()), wrapper)
+        scale = model.module.contrastive_head.logit_scale.detach()
+        scales.append(float(scale.full_tensor() if wrap is FullyShardedModel else scale))
+    assert scales[0] == pytest.approx(scales[1], rel=1e-5) == pytest.approx(math.log(100), rel=1e-3)
 
 
 def check_evaluation(model):
@@ -122,13 +138,11 @@ def check_state(model, wrapper, cfg, name, options):
 
 @pytest.fixture
 def free_port():
-    import socket
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
         return listener.getsockname()[1]
 
 
-@pytest.mark.skipif(sys.platform != 'linux', reason='starts processes by fork')
 @pytest.mark.parametrize(
     'name, options',
     [

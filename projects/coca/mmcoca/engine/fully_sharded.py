@@ -15,11 +15,12 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from torch.optim import Optimizer
 
 from mmcoca.errors import SettingError
+from mmcoca.models import ContrastiveHead
 from mmcoca.models.activation_checkpointing import layers_and_poolers
 from mmcoca.registry import MODEL_WRAPPERS
 
@@ -38,8 +39,6 @@ class FullyShardedModel(nn.Module):
 
     Args:
         module: The model, the same in each process, whose weights are drawn before it is sharded.
-        param_dtype: In which parameters are gathered and used, such as 'bfloat16'; None: as they
-            are. Gradients are summed in float32.
         reshard_after_forward: Let go of a layer's whole between forward and backward pass.
         device_ids: What MMEngine's runner hands over.
     """
@@ -47,7 +46,6 @@ class FullyShardedModel(nn.Module):
     def __init__(
         self,
         module: nn.Module,
-        param_dtype: str | None = None,
         reshard_after_forward: bool = True,
         device_ids: object = None,
     ) -> None:
@@ -63,8 +61,6 @@ class FullyShardedModel(nn.Module):
             mesh=init_device_mesh(device, (dist.get_world_size(), )),
             shard_placement_fn=along_longest,
         )
-        if param_dtype is not None:
-            options['mp_policy'] = MixedPrecisionPolicy(getattr(torch, param_dtype), torch.float32)
         for part in layers_and_poolers(module):
             fully_shard(part, reshard_after_forward=reshard_after_forward, **options)
         self.module = fully_shard(module, **options)
@@ -72,6 +68,7 @@ class FullyShardedModel(nn.Module):
             if any(True for _ in part.parameters(recurse=False)):
                 part.register_load_state_dict_pre_hook(self._share_out)
         self._is_whole = False
+        self._heads = [part for part in module.modules() if isinstance(part, ContrastiveHead)]
 
     def forward(self, *args, **kwargs) -> Any:
         """The model's."""
@@ -79,6 +76,8 @@ class FullyShardedModel(nn.Module):
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """The model's."""
+        for head in self._heads:  # which bounds but a copy of its parameter within the step
+            head.bound_scale()
         return self.module.train_step(data, optim_wrapper)
 
     def val_step(self, data: Any) -> list:

@@ -21,7 +21,8 @@ from .open_shard import OpenShard
 class ImageLabelShards(ImageTextShards):
     """The samples of shards that have one of the classes' names, with its number in `gt_label`.
 
-    An item has no captions but the name, in `gt_caption`. Loading reads the JSON of all samples.
+    An item has no captions but the name, in `gt_caption`. Loading reads the JSON of all samples;
+    those without such a label, or whose shard cannot be read, are left out.
 
     Args:
         shards: As in ImageTextShards.
@@ -49,9 +50,12 @@ class ImageLabelShards(ImageTextShards):
         for start, size in zip(np.cumsum(self.shard_sizes) - self.shard_sizes, self.shard_sizes):
             before = len(places)
             for place in range(size):
-                with suppress(Fault, OSError):  # a fault that training would find, too
+                with suppress(
+                    Fault, OSError
+                ):  # what has no label, or cannot be read, is none of them
                     shard, number = self._find(int(start) + place)
                     texts = self._texts(shard, number, shard.name)[label_key]
+                    texts = [text for text in texts if isinstance(text, str)]
                     known = [class_to_number[text] for text in texts if text in class_to_number]
                     if known:
                         places.append(place)

@@ -89,6 +89,11 @@ class ContrastiveHead(BaseModule):
         """What similarities are multiplied by, 1 / temperature, in at least float32."""
         return at_least_float32(self.logit_scale).exp()
 
+    @torch.no_grad()
+    def bound_scale(self) -> None:
+        """Bring the parameter back into its bounds, in place: there, it still gets a gradient."""
+        self.logit_scale.clamp_(0.0, self.max_logit_scale)
+
     def embed_image(self, global_tokens: Tensor) -> Tensor:
         """The contrastive pooler's (B,1,D) -> (B,E), L2-normalised."""
         feature = of_joined_batch(self.image_norm, global_tokens[:, 0])
@@ -109,9 +114,7 @@ class ContrastiveHead(BaseModule):
 
         Captions of equal marks are equal, as `PackedTexts.marks`.
         """
-        with torch.no_grad():
-            # Clamped in place, so that a scale at its bound still gets a gradient.
-            self.logit_scale.clamp_(0.0, self.max_logit_scale)
+        self.bound_scale()
         scale = self.scale
         loss = self.loss_module(image_embeddings, text_embeddings, scale, caption_marks)
         return dict(loss_contrastive=loss, temperature=1 / scale.detach())

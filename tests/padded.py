@@ -25,5 +25,4 @@ def multimodal(text, states, image_tokens, lengths):
 def captioning_loss(head, states, token_ids, lengths):
     """States (B,L-1,D) of all tokens but the last, ids (B,L), lengths (B,) -> the loss."""
     is_target = torch.arange(1, token_ids.shape[1]) < lengths[:, None]
-    total = head.total(states[is_target], token_ids[:, 1:][is_target])
-    return head.loss(*total)['loss_captioning']
+    return head.loss(states[is_target], token_ids[:, 1:][is_target])['loss_captioning']

@@ -13,7 +13,8 @@ from mmcoca.models import (
     ContrastiveLoss,
     SigmoidContrastiveLoss,
 )
-from mmcoca.models.losses.captioning_loss import chunked_token_cross_entropy
+from mmcoca.models.layers import at_least_float32
+from mmcoca.models.losses.captioning_loss import token_cross_entropy
 
 
 @pytest.fixture
@@ -127,18 +128,54 @@ def test_captioning_loss_is_the_mean_over_real_tokens(label_smoothing):
     torch.testing.assert_close(loss, 2.0 * total / 9)
 
 
-def test_chunked_cross_entropy_equals_plain_with_gradients():
+@pytest.mark.parametrize('dtype', [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('label_smoothing', [0.0, 0.1])
+@pytest.mark.parametrize('chunk_size', [1000, 5])
+def test_token_cross_entropy_equals_torchs_with_gradients(dtype, label_smoothing, chunk_size):
     torch.manual_seed(0)
+    states, weight = torch.randn(23, 8).to(dtype), torch.randn(13, 8).to(dtype)
+    targets = torch.randint(13, (23, )).masked_fill(torch.rand(23) < 0.2, -100)
+
+    def torchs(states, weight):
+        return F.cross_entropy(
+            at_least_float32(states @ weight.T),
+            targets,
+            reduction='sum',
+            label_smoothing=label_smoothing,
+        )
+
+    def ours(states, weight):
+        return token_cross_entropy(states, weight, targets, label_smoothing, chunk_size)
+
     results = []
-    states, weight = torch.randn(23, 8).double(), torch.randn(13, 8).double()
-    targets = torch.randint(13, (23, ))
-    for chunk_size in (1000, 5):
-        inputs = states.clone().requires_grad_(), weight.clone().requires_grad_()
-        loss = chunked_token_cross_entropy(*inputs, targets, 0.1, chunk_size)
+    for loss_of in (torchs, ours):
+        inputs = [x.clone().requires_grad_() for x in (states, weight)]
+        loss = loss_of(*inputs)
+        (0.3 * loss).backward()
+        assert [x.grad.dtype for x in inputs] == [dtype, dtype]
+        results.append([loss.detach(), *(x.grad for x in inputs)])
+    tolerance = dict(rtol=2e-2, atol=2e-2) if dtype == torch.bfloat16 else {}
+    for expected, result in zip(*results):
+        torch.testing.assert_close(result, expected, **tolerance)
+
+
+def test_token_cross_entropy_under_autocast_and_with_a_frozen_side():
+    torch.manual_seed(0)
+    states, weight, targets = torch.randn(9, 8), torch.randn(13, 8), torch.randint(13, (9, ))
+    gradients = []
+    for learns in [(True, True), (True, False), (False, True)]:
+        inputs = [x.clone().requires_grad_(need) for x, need in zip((states, weight), learns)]
+        with torch.autocast('cpu', torch.bfloat16):
+            loss = token_cross_entropy(*inputs, targets)
         loss.backward()
-        results.append((loss.detach(), inputs[0].grad, inputs[1].grad))
-    for plain, chunked in zip(*results):
-        torch.testing.assert_close(plain, chunked)
+        assert [x.grad is not None for x in inputs] == list(learns)
+        gradients.append([x.grad for x in inputs])
+    both, of_states, of_weight = gradients
+    assert torch.equal(both[0], of_states[0]) and torch.equal(both[1], of_weight[1])
+    inputs = [x.clone().requires_grad_() for x in (states, weight)]
+    F.cross_entropy(inputs[0] @ inputs[1].T, targets, reduction='sum').backward()
+    for x, gradient in zip(inputs, both):
+        torch.testing.assert_close(gradient, x.grad, rtol=3e-2, atol=3e-2)
 
 
 def test_captioning_loss_alone():

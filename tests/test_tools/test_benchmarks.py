@@ -178,6 +178,15 @@ def test_micro_batches_of_the_smallest(smallest):
     assert all(value > 0 for row in rows for values in row.values.values() for value in values)
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads /proc')
+def test_activation_checkpointing_of_the_smallest(smallest, monkeypatch):
+    monkeypatch.setattr('training.peer_python', lambda folder: sys.executable)
+    rows = smallest('checkpointing', SIZE='smallest')
+    assert [row.unit for row in rows] == ['s', 'GiB'] * 2
+    assert all(set(row.values) == {'mmcoca', 'open_clip'} for row in rows)
+    assert all(value > 0 for row in rows for values in row.values.values() for value in values)
+
+
 def test_what_would_not_fit_is_not_tried():
     from micro_batches import fits
 

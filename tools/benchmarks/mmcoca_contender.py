@@ -12,6 +12,8 @@ from mmpretrain.structures import DataSample
 from sizes import Size
 from torch import Tensor
 
+from mmcoca.models.activation_checkpointing import checkpoint_activations
+
 CONFIG = Path(__file__).parents[2] / 'configs' / 'coca' / 'open_clip_vit-b-p32.py'
 METHODS = {'6 beams': dict(num_beams=6), 'sampling': dict(do_sample=True, top_k=50), 'greedy': {}}
 
@@ -91,6 +93,10 @@ class MMCoCaContender:
     def encode_texts(self, captions: Sequence[str]) -> Tensor:
         """Embeddings (B,E)."""
         return self.model.encode_text(captions)
+
+    def checkpoint_activations(self) -> None:
+        """As activation_checkpointing=['backbone', 'neck', 'text'] in a config."""
+        checkpoint_activations(self.model, ['backbone', 'neck', 'text'])
 
     def compile(self) -> None:
         """As CompileHook, with the sizes that docs/scale.md names."""

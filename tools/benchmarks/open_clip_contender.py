@@ -66,6 +66,10 @@ class OpenCLIPContender:
         """Embeddings (B,E)."""
         return self.model.encode_text(self.tokenize(list(captions)))
 
+    def checkpoint_activations(self) -> None:
+        """As --grad-checkpointing of its trainer."""
+        self.model.set_grad_checkpointing()
+
     def compile(self) -> None:
         """As --torchcompile of its trainer."""
         self.forward = torch.compile(self.model)

@@ -30,6 +30,7 @@ SECTIONS = {
     'losses': 'Both losses beside one',
     'bfloat16': 'Training steps in bfloat16 beside float32',
     'growth': 'How a step grows',
+    'checkpointing': 'Activations computed again',
     'micro_batches': 'Large batches in micro-batches',
     'compiled': 'Compiled training steps',
     'device': 'Training at the largest batch',

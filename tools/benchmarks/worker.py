@@ -148,6 +148,10 @@ class Work:
             self.step(images, captions)
         return self.memory_so_far()
 
+    def checkpoint_activations(self) -> None:
+        """Have steps compute activations again instead of keeping them."""
+        self.contender.checkpoint_activations()
+
     def set_micro_batch_size(self, size: int | None) -> None:
         """Of mmcoca's model."""
         self.model.micro_batch_size = size

@@ -35,27 +35,21 @@ from .text import PackedTexts, TextBatch
 
 
 class EncodedPairs(NamedTuple):
-    """What both losses are made of; that of a batch is its parts', put together or added up.
+    """What both losses are made of.
 
-    global_tokens (B,1,D), text_features (B,D), the summed captioning loss and its targets' number.
+    global_tokens (B,1,D), text_features (B,D), and of the captions' T tokens that have a next one
+    caption_states (T,D) and targets (T,).
     """
 
     global_tokens: Tensor
     text_features: Tensor
-    captioning_total: Tensor | None
-    num_targets: Tensor | None
+    caption_states: Tensor | None
+    targets: Tensor | None
 
     @classmethod
     def joined(cls, parts: Sequence[EncodedPairs]) -> EncodedPairs:
         """Those of the parts of a batch as one."""
-        global_tokens, text_features, totals, numbers = zip(*parts)
-        has_captions = totals[0] is not None
-        return cls(
-            torch.cat(global_tokens),
-            torch.cat(text_features),
-            sum(totals) if has_captions else None,
-            sum(numbers) if has_captions else None,
-        )
+        return cls(*(None if part[0] is None else torch.cat(part) for part in zip(*parts)))
 
 
 @MODELS.register_module()
@@ -222,8 +216,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
         if not is_trained(self.captioning_head):
             return EncodedPairs(global_tokens, text_features, None, None)
         states = self.text.predict_next(token_states, regional_tokens, texts)
-        total = self.captioning_head.total(states, texts.targets)
-        return EncodedPairs(global_tokens, text_features, *total)
+        return EncodedPairs(global_tokens, text_features, states, texts.targets)
 
     def losses_of_pairs(self, pairs: EncodedPairs, caption_marks: Tensor) -> dict[str, Tensor]:
         """All pairs of the batch and its captions' marks (B,2) -> both losses."""
@@ -235,7 +228,7 @@ class CoCa(MMPretrainProtocol, BaseModel):
                 caption_marks,
             )
         if is_trained(self.captioning_head):
-            losses |= self.captioning_head.loss(pairs.captioning_total, pairs.num_targets)
+            losses |= self.captioning_head.loss(pairs.caption_states, pairs.targets)
         if not losses:
             raise ValueError('neither loss of this model has a weight (loss_weight)')
         return losses

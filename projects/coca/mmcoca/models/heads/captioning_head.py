@@ -53,14 +53,10 @@ class CaptioningHead(BaseModule):
         """
         return token_log_probabilities(states, self.weight, targets)
 
-    def total(self, states: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """States (T,D) and targets (T,), -100 for none -> the summed loss, the number of targets.
+    def loss(self, states: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """States (T,D) and targets (T,), -100 for none -> 'loss_captioning'.
 
         Only states that have a target are given, so that [B,L,V] never exists.
         """
         targets = targets.masked_fill(targets == self.ignore_index, -100)
-        return self.loss_module.total(states, self.weight, targets), (targets != -100).sum()
-
-    def loss(self, total: Tensor, num_targets: Tensor) -> dict[str, Tensor]:
-        """What `total` returned, or sums of it over parts of a batch -> 'loss_captioning'."""
-        return dict(loss_captioning=self.loss_module.mean(total, num_targets))
+        return dict(loss_captioning=self.loss_module(states, self.weight, targets))

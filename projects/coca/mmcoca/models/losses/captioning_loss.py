@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import FunctionCtx
 
 from mmcoca.registry import MODELS
 
@@ -15,38 +15,78 @@ from ..layers import at_least_float32
 
 
 def token_cross_entropy(
-    states: Tensor, output_weight: Tensor, targets: Tensor, label_smoothing: float = 0.0
-) -> Tensor:
-    """Summed cross entropy of states (T,D) with the output matrix (V,D) and targets (T,).
-
-    A target of -100 counts nothing.
-    """
-    logits = F.linear(states, output_weight)
-    return F.cross_entropy(
-        at_least_float32(logits), targets, reduction='sum', label_smoothing=label_smoothing
-    )
-
-
-def chunked_token_cross_entropy(
     states: Tensor,
     output_weight: Tensor,
     targets: Tensor,
     label_smoothing: float = 0.0,
-    chunk_size: int = 4096,
+    chunk_size: int = 1024,
 ) -> Tensor:
-    """`token_cross_entropy` that holds the logits of `chunk_size` tokens at a time.
+    """Summed cross entropy of states (T,D) with the output matrix (V,D) and targets (T,).
 
-    With several chunks each one's logits are computed again in the backward pass, so that memory
-    does not grow with the number of tokens.
+    A target of -100 counts nothing. Loss and gradients are made together, for `chunk_size` tokens
+    at a time, so that the logits (T,V) never exist and nothing is computed twice.
     """
-    if len(targets) <= chunk_size:
-        return token_cross_entropy(states, output_weight, targets, label_smoothing)
-    parts = [
-        checkpoint(
-            token_cross_entropy, chunk, output_weight, target, label_smoothing, use_reentrant=False
-        ) for chunk, target in zip(states.split(chunk_size), targets.split(chunk_size))
-    ]
-    return sum(parts)
+    return TokenCrossEntropy.apply(states, output_weight, targets, label_smoothing, chunk_size)
+
+
+class TokenCrossEntropy(torch.autograd.Function):
+    """`token_cross_entropy`, whose forward pass makes the gradients too."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        states: Tensor,
+        output_weight: Tensor,
+        targets: Tensor,
+        label_smoothing: float,
+        chunk_size: int,
+    ) -> Tensor:
+        """-> the sum, whose gradients are kept."""
+        total, states_gradients, weight_gradient = 0.0, [], None
+        for chunk, chunk_targets in zip(states.split(chunk_size), targets.split(chunk_size)):
+            is_target = (chunk_targets != -100)[:, None]
+            losses, gradient = cross_entropy_and_gradient(
+                F.linear(chunk, output_weight), chunk_targets.clamp(min=0), label_smoothing
+            )
+            total = total + losses.where(is_target[:, 0], 0).sum()
+            gradient = gradient.to(output_weight.dtype)
+            if ctx.needs_input_grad[0]:
+                states_gradients.append((gradient @ output_weight).to(states.dtype) * is_target)
+            if ctx.needs_input_grad[1]:
+                of_chunk = at_least_float32(gradient.mT @ (chunk * is_target))
+                weight_gradient = of_chunk if weight_gradient is None else weight_gradient.add_(
+                    of_chunk
+                )
+        states_gradient = torch.cat(states_gradients) if states_gradients else None
+        ctx.save_for_backward(states_gradient, weight_gradient)
+        ctx.weight_dtype = output_weight.dtype
+        return total
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, total_gradient: Tensor) -> tuple:
+        """The kept gradients times that of the sum."""
+        of_states, of_weight = ctx.saved_tensors
+        if of_states is not None:
+            of_states = of_states * total_gradient.to(of_states.dtype)
+        if of_weight is not None:
+            of_weight = (of_weight * total_gradient).to(ctx.weight_dtype)
+        return of_states, of_weight, None, None, None
+
+
+def cross_entropy_and_gradient(logits: Tensor, targets: Tensor,
+                               label_smoothing: float) -> tuple[Tensor, Tensor]:
+    """Logits (T,V), whose memory is used, and targets (T,) -> losses (T,), d losses / d logits.
+    """
+    log_probabilities = at_least_float32(logits).log_softmax(dim=-1)
+    of_targets = log_probabilities.gather(1, targets[:, None])
+    losses = -(1 - label_smoothing) * of_targets[:, 0]
+    if label_smoothing:
+        losses = losses - label_smoothing * log_probabilities.mean(dim=-1)
+    gradient = log_probabilities.exp_()
+    if label_smoothing:
+        gradient -= label_smoothing / logits.shape[-1]
+    certain = torch.full_like(of_targets, label_smoothing - 1)
+    return losses, gradient.scatter_add_(1, targets[:, None], certain)
 
 
 def token_log_probabilities(
@@ -77,7 +117,7 @@ class CaptioningLoss(nn.Module):
         self,
         loss_weight: float = 2.0,
         label_smoothing: float = 0.0,
-        chunk_size: int = 4096
+        chunk_size: int = 1024
     ) -> None:
         super().__init__()
         self.loss_weight = loss_weight
@@ -85,17 +125,11 @@ class CaptioningLoss(nn.Module):
         self.chunk_size = chunk_size
 
     def forward(self, states: Tensor, output_weight: Tensor, targets: Tensor) -> Tensor:
-        """States (T,D), matrix (V,D), targets (T,), -100 for none -> the weighted mean."""
-        total = self.total(states, output_weight, targets)
-        return self.mean(total, (targets != -100).sum())
-
-    def total(self, states: Tensor, output_weight: Tensor, targets: Tensor) -> Tensor:
-        """States (T,D), matrix (V,D), targets (T,), -100 for none -> the sum over the targets."""
-        return chunked_token_cross_entropy(
+        """States (T,D), matrix (V,D), targets (T,), -100 for none -> the weighted mean over the
+        targets of all processes.
+        """
+        total = token_cross_entropy(
             states, output_weight, targets, self.label_smoothing, self.chunk_size
         )
-
-    def mean(self, total: Tensor, num_targets: Tensor) -> Tensor:
-        """A sum and the number of its targets -> the weighted mean over those of all processes."""
-        of_all = sum_of_processes(num_targets)
-        return with_joined_value(self.loss_weight * num_processes() * total / of_all)
+        num_targets = sum_of_processes((targets != -100).sum())
+        return with_joined_value(self.loss_weight * num_processes() * total / num_targets)

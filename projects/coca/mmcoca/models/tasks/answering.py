@@ -107,9 +107,7 @@ class CoCaForVQA(CoCaForUnderstanding):
         if answered is not None:
             token_states, _ = self.text.unimodal(answered)
             states = self.text.predict_next(token_states, regional_tokens, answered)
-            losses |= self.captioning_head.loss(
-                *self.captioning_head.total(states, answered.targets)
-            )
+            losses |= self.captioning_head.loss(states, answered.targets)
         return losses
 
     @torch.no_grad()

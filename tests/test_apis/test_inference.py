@@ -27,6 +27,7 @@ from mmcoca.apis import (
     load_model,
 )
 from mmcoca.datasets.shards import ShardSample, write_shard
+from mmcoca.errors import UserError
 
 
 @pytest.fixture(scope='module')
@@ -45,6 +46,22 @@ def checkpoint(tiny_config, tmp_path_factory):
 @pytest.fixture(scope='module')
 def model(tiny_config, checkpoint):
     return load_model(tiny_config.copy(), str(checkpoint), 'cpu')
+
+
+def test_a_work_directory_stands_for_its_config_and_weights(
+    tiny_config, checkpoint, model, tmp_path
+):
+    work_dir = tmp_path / 'work_dir'
+    work_dir.mkdir()
+    tiny_config.dump(work_dir / 'config.py')
+    shutil.copy(checkpoint, work_dir / 'epoch_1.pth')
+    (work_dir / 'last_checkpoint').write_text('elsewhere/epoch_1.pth')
+    loaded = load_model(str(work_dir))
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor)
+    (work_dir / 'other.py').write_text('')
+    with pytest.raises(UserError, match='config.py, other.py: name a config file, then this'):
+        load_model(str(work_dir))
 
 
 @pytest.fixture

@@ -143,13 +143,14 @@ def test_tables(tmp_path):
 
 
 def test_published_tables_are_those_of_the_files():
-    """And the rows of docs/speed.md are theirs."""
+    """And the rows of docs/speed.md and docs/scale.md are theirs."""
     sections = [read_section(PUBLISHED, name) for name in SECTIONS]
     written = (PUBLISHED / 'tables.md').read_text()
     assert written == tables([section for section in sections if section is not None])
-    page = (ROOT / 'docs' / 'speed.md').read_text()
-    rows = {line for line in page.splitlines() if line.startswith('| ')}
-    assert rows and rows <= set(written.splitlines())
+    for name, start in dict(speed='| ', scale='| ViT-B-32: ').items():
+        page = (ROOT / 'docs' / f'{name}.md').read_text()
+        rows = {line for line in page.splitlines() if line.startswith(start)}
+        assert rows and rows <= set(written.splitlines())
 
 
 @pytest.mark.parametrize('name', SECTIONS)

@@ -21,7 +21,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog='example: mmcoca caption coca_small_icons my_icons --out captions.jsonl '
-        '--num-beams 3; with a model of your own: mmcoca caption my_config.py work_dirs/my_config '
+        '--num-beams 3; with a model of your own: mmcoca caption work_dirs/my_config '
         'my_images --out captions.jsonl. '
         'Exit status 3: all is done but images that could not be read.',
     )

@@ -23,12 +23,12 @@ from .options import ConfigOptions, check_options, positive
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of every tool that runs a model on images or texts."""
     parser.add_argument(
-        'config', help='config file, or the name of a model whose weights come with the package'
+        'config',
+        help='config file, or alone: a work directory of train.py, or the name of a model whose '
+        'weights come with the package'
     )
     parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help="checkpoint file, or a work directory for its last one; none with a model's name"
+        'checkpoint', nargs='?', help='checkpoint file, or a work directory for its last one'
     )
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ...; a GPU where there is one')
     parser.add_argument(
@@ -58,10 +58,10 @@ def parse_model_arguments(
 
 def load_model_of(args: argparse.Namespace) -> CoCa:
     """The model that these options name. Raises UserError for what a user can mend."""
-    if args.config not in shipped_models() and not os.path.isfile(args.config):
+    if args.config not in shipped_models() and not os.path.exists(args.config):
         raise MissingFileError.of('config file', args.config)
     with program_errors(args.config):
-        cfg, shipped = config_and_weights(args.config)
+        cfg, weights = config_and_weights(args.config)
         check_options(cfg, args.cfg_options or {})
         cfg.merge_from_dict(args.cfg_options or {})
     if cfg.get('test_dataloader') is None:
@@ -70,7 +70,7 @@ def load_model_of(args: argparse.Namespace) -> CoCa:
     check_device(args.device)
     with config_errors(cfg):
         Compose(cfg.test_dataloader.dataset.pipeline)
-        return load_model(cfg, args.checkpoint or shipped, args.device)
+        return load_model(cfg, args.checkpoint or weights, args.device)
 
 
 def check_device(name: str | None) -> None:

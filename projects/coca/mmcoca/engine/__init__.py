@@ -9,6 +9,7 @@ from .cpu_data_parallel import CPUDataParallel
 from .ema_hook import EMAHook
 from .finite_loss_hook import FiniteLossHook
 from .fully_sharded import FullyShardedModel
+from .layer_decay import LayerDecayConstructor
 from .muon import Muon, MuonConstructor
 from .optim_wrapper import OptimWrapper
 from .resume_hook import ResumeHook
@@ -28,6 +29,7 @@ __all__ = [
     'EMAHook',
     'FiniteLossHook',
     'FullyShardedModel',
+    'LayerDecayConstructor',
     'Muon',
     'MuonConstructor',
     'OptimWrapper',

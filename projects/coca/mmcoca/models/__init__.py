@@ -25,6 +25,7 @@ from .necks import (
     ContrastivePooler,
     RecognitionPooler,
     SharedPooler,
+    SimpleFeaturePyramid,
     TaskPoolers,
 )
 from .tasks import (
@@ -71,6 +72,7 @@ __all__ = [
     'RecognitionPooler',
     'SharedPooler',
     'SigmoidContrastiveLoss',
+    'SimpleFeaturePyramid',
     'TaskPoolers',
     'TextTokenizer',
     'TwoMLPMultimodalDecoder',

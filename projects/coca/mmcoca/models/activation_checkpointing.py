@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MethodType
-from typing import Any
 
-import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
+from .layers import is_recomputed, recompute
 from .necks import AttentionalPooler
 
 
@@ -39,21 +36,6 @@ def checkpoint_activations(model: nn.Module, names: Sequence[str]) -> None:
             recompute(part)
 
 
-def recompute(part: nn.Module) -> None:
-    """Keep the part's inputs alone, and run it again in the backward pass (arXiv 1604.06174).
-
-    With the same random numbers, so that gradients are the same.
-    """
-    part.forward = MethodType(_forward_again, part)  # a copy of the part has its own
-
-
 def recomputed_parts(model: nn.Module) -> list[nn.Module]:
     """The layers and poolers that recompute."""
-    return [part for part in layers_and_poolers(model) if 'forward' in vars(part)]
-
-
-def _forward_again(part: nn.Module, *args, **kwargs) -> Any:
-    forward = type(part).forward
-    if not torch.is_grad_enabled():
-        return forward(part, *args, **kwargs)
-    return checkpoint(forward, part, *args, use_reentrant=False, **kwargs)
+    return [part for part in layers_and_poolers(model) if is_recomputed(part)]

@@ -12,6 +12,7 @@ from .mlp import MLP
 from .packing import Packing, on_device
 from .plain_modules import is_plain
 from .precision import at_least_float32, similarities
+from .recomputing import is_recomputed, recompute
 from .softmax_attention import attend
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     'init_open_clip_layers',
     'init_transformer_weights',
     'is_plain',
+    'is_recomputed',
     'on_device',
+    'recompute',
     'similarities',
 ]

@@ -56,6 +56,9 @@ model = dict(
         embed_dims=dims,
         norm_cfg=dict(type='BN1d', affine=False),
         loss=dict(ignore_duplicates=True),
+        # In a short training a sharper one learns less; it stays at this bound.
+        init_temperature=0.1,
+        min_temperature=0.1,
     ),
     captioning_head=dict(vocab_size=vocab_size, dims=dims),
     generation=dict(max_length=max_length),

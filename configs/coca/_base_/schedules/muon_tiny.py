@@ -12,7 +12,6 @@ optim_wrapper = dict(
         fallback_lr_scale=0.32,  # AdamW's learning rate is 1.6e-3
         betas=(0.9, 0.98),
         momentum=0.95,
-        # Of the temperature too, which so stays near 0.1 instead of sharpening.
         weight_decay=0.75,
     ),
     clip_grad=dict(max_norm=1.0),

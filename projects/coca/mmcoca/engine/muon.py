@@ -111,19 +111,25 @@ def matrix_parameters(model: nn.Module) -> list[nn.Parameter]:
 class MuonConstructor(DefaultOptimWrapperConstructor):
     """Builds an optimizer wrapper whose Muon takes the matrices, and AdamW what is left.
 
-    Raises ValueError with a `paramwise_cfg`: there are these two groups and no others.
+    Scalars, such as the temperature, have no weight decay: it would draw a temperature towards 1,
+    the further the longer the training.
+
+    Raises ValueError with a `paramwise_cfg`: there are these groups and no others.
     """
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """The wrapper for the trained parameters of a model."""
         if self.paramwise_cfg:
-            raise ValueError('MuonConstructor has its own two groups and takes no paramwise_cfg')
+            raise ValueError('MuonConstructor has its own groups and takes no paramwise_cfg')
         matrices = {id(parameter) for parameter in matrix_parameters(model)}
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        rest = [p for p in trained if id(p) not in matrices]
         groups = [
             dict(params=[p for p in trained if id(p) in matrices], use_fallback=False),
-            dict(params=[p for p in trained if id(p) not in matrices], use_fallback=True),
+            dict(params=[p for p in rest if p.ndim], use_fallback=True),
+            dict(params=[p for p in rest if not p.ndim], use_fallback=True, weight_decay=0.0),
         ]
+        groups = [group for group in groups if group['params']]
         optimizer = OPTIMIZERS.build(dict(self.optimizer_cfg, params=groups))
         return OPTIM_WRAPPERS.build(
             dict(self.optim_wrapper_cfg), default_args=dict(optimizer=optimizer)

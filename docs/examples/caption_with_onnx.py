@@ -1,0 +1,47 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""Caption icons with what tools/model_converters/to_onnx.py wrote, without PyTorch and mmcoca.
+
+Usage: python caption_with_onnx.py FOLDER IMAGE ... (Pillow opens the images)
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from onnxruntime import InferenceSession
+from PIL import Image, ImageOps
+from tokenizers import Tokenizer
+
+folder = Path(sys.argv[1])
+settings = json.loads((folder / 'settings.json').read_text())
+tokenizer = Tokenizer.from_file(str(folder / 'tokenizer.json'))
+encoder, step = (
+    InferenceSession(str(folder / f'{name}.onnx')) for name in ('image_encoder', 'decoding_step')
+)
+
+
+def prepare(path):
+    """An icon on white, in a square around what is drawn -> (3,height,width), normalised."""
+    image = Image.open(path).convert('RGBA')
+    image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image).convert('RGB')
+    image = image.crop(ImageOps.invert(image).point(lambda level: 255 * (level > 7)).getbbox())
+    square = Image.new('RGB', [round(1.09 * max(image.size))] * 2, 'white')
+    square.paste(image, [(square.width - side) // 2 for side in image.size])
+    image = square.resize(settings['image_size'][::-1], Image.Resampling.BOX)
+    pixels = (np.asarray(image) - np.array(settings['mean'])) / np.array(settings['std'])
+    return pixels.transpose(2, 0, 1).astype(np.float32)
+
+
+images = np.stack([prepare(path) for path in sys.argv[2:]])
+_, memory = encoder.run(None, {'images': images})
+token_ids = np.full((len(images), 1), settings['start_id'])
+shape = settings['cache_shape']
+caches = np.zeros([*shape[:2], len(images), *shape[3:]], np.float32)
+while token_ids.shape[1] < settings['max_length']:
+    inputs = {'token_ids': token_ids, 'caches': caches, 'memory': memory}
+    logits, caches = step.run(None, inputs)
+    token_ids = np.concatenate([token_ids, logits.argmax(axis=1)[:, None]], axis=1)
+for path, ids in zip(sys.argv[2:], token_ids.tolist()):
+    ids.append(settings['end_id'])
+    print(path, tokenizer.decode(ids[1:ids.index(settings['end_id'])]).strip(), sep='\t')

@@ -1,0 +1,122 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""ONNX files beside the models that they were made of, in onnxruntime."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
+
+from mmcoca.apis import load_images, load_model
+from mmcoca.apis.onnx_export import export_onnx, quantize_onnx
+from mmcoca.apis.onnx_model import OnnxModel
+from mmcoca.errors import UserError
+
+NAME = 'coca_small_icons'
+TEXTS = ['cat', 'red circle', 'a text of many more words than all of the others have']
+
+
+@pytest.fixture(scope='module')
+def model():
+    return load_model(NAME, device='cpu')
+
+
+@pytest.fixture(scope='module')
+def folder(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('onnx')
+    files = export_onnx(model, folder)
+    assert sorted(files) == sorted(folder.iterdir())
+    return folder
+
+
+def compare(model, exported, images):
+    """Embeddings to 1e-4 and the same captions, with several batches and lengths."""
+    with torch.no_grad():
+        for some in (images, images[:1]):
+            expected = model.encode_image(some).numpy()
+            np.testing.assert_allclose(exported.encode_image(some.numpy()), expected, atol=1e-4)
+        for texts in (TEXTS, TEXTS[:1]):
+            token_ids, lengths = model.tokenizer(texts)
+            found = exported.encode_text(token_ids.numpy(), lengths.numpy())
+            np.testing.assert_allclose(found, model.encode_text(texts).numpy(), atol=1e-4)
+        captions = model.generate_captions(images, max_length=model.text.max_length)
+        end = [model.tokenizer.end_id]
+        expected = [of_image[0].token_ids.tolist() for of_image in captions]
+        expected = [ids[:(ids + end).index(*end)] for ids in expected]
+        assert exported.caption(images.numpy()) == expected
+
+
+def test_the_shipped_model_on_drawings(model, folder, drawings):
+    ((_, images, _), ) = load_images(model, [str(path) for path, _ in drawings[:12]])
+    exported = OnnxModel(folder, num_threads=1)
+    compare(model, exported, images)
+    assert len({tuple(ids) for ids in exported.caption(images.numpy())}) > 6
+
+
+def test_weights_of_8_bits_are_near_and_small(model, folder, drawings, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    quantize_onnx(tmp_path)
+    ((_, images, _), ) = load_images(model, [str(path) for path, _ in drawings[:12]])
+    images = images.numpy()
+    found, expected = (OnnxModel(f, 1).encode_image(images) for f in (tmp_path, folder))
+    assert 0.98 < (found * expected).sum(axis=1).min() < 0.99999
+    for path in folder.glob('*.onnx'):
+        assert (tmp_path / path.name).stat().st_size < 0.4 * path.stat().st_size
+
+
+def test_the_example_needs_no_torch(model, folder, drawings, repository, tmp_path):
+    paths = [str(path) for path, _ in drawings[:12]]
+    example = repository / 'docs' / 'examples' / 'caption_with_onnx.py'
+    code = (
+        'import runpy, sys\n'
+        "sys.modules |= dict.fromkeys(['torch', 'mmcoca', 'mmengine', 'cv2'])\n"
+        'sys.argv = sys.argv[1:]\n'
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code, example, folder, *paths],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    rows = [line.split('\t') for line in done.stdout.splitlines()]
+    assert [path for path, _ in rows] == paths
+    ((_, images, _), ) = load_images(model, paths)
+    same = sum(caption == ours for (_, caption), ours in zip(rows, model.generate(images)))
+    assert same >= 8  # Pillow's pixels are not OpenCV's
+
+
+def test_open_clips_architecture(repository, tmp_path):
+    """With fewer and narrower layers, at random weights."""
+    cfg = Config.fromfile(repository / 'configs' / 'coca' / 'open_clip_vit-b-p32.py')
+    init_default_scope(cfg.default_scope)
+    arch = dict(embed_dims=64, num_layers=2, num_heads=2, feedforward_channels=128)
+    cfg.model.backbone.update(arch=arch, img_size=64)
+    cfg.model.neck.update(num_queries=8, memory_dims=64)
+    cfg.model.text.update(num_unimodal_layers=2, num_multimodal_layers=2)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).eval()
+    export_onnx(model, tmp_path)
+    compare(model, OnnxModel(tmp_path, num_threads=1), torch.randn(5, 3, 64, 64))
+    settings = json.loads((tmp_path / 'settings.json').read_text())
+    assert settings['image_size'] == [64, 64] and settings['max_length'] == 76
+
+
+def test_models_without_a_head_and_missing_packages(model, tiny_config, tmp_path, monkeypatch):
+    cfg = tiny_config.copy()
+    cfg.model.captioning_head = None
+    cfg.model.generation = None
+    cfg.model.text.num_multimodal_layers = 0
+    with pytest.raises(UserError, match='with both heads'):
+        export_onnx(MODELS.build(cfg.model), tmp_path / 'half')
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(UserError, match=r'onnxruntime is missing: pip install "mmcoca\[onnx\]"'):
+        OnnxModel(tmp_path)
+    assert not (tmp_path / 'half').exists()

@@ -26,12 +26,15 @@ def recipe(tiny_config: Config) -> dict:
     return tiny_config.optim_wrapper
 
 
-def test_every_parameter_of_the_tiny_model_is_in_one_of_two_groups(tiny_model, recipe):
+def test_every_parameter_of_the_tiny_model_is_in_one_group(tiny_model, recipe):
     optimizer = build_optim_wrapper(tiny_model, recipe).optimizer
     assert isinstance(optimizer, Muon)
-    matrices, rest = optimizer.param_groups
-    assert (matrices['use_fallback'], rest['use_fallback']) == (False, True)
-    ids = [id(p) for group in (matrices, rest) for p in group['params']]
+    matrices, rest, scalars = optimizer.param_groups
+    assert [group['use_fallback'] for group in optimizer.param_groups] == [False, True, True]
+    assert [group['weight_decay'] > 0 for group in optimizer.param_groups] == [True, True, False]
+    (temperature, ) = scalars['params']
+    assert temperature is tiny_model.contrastive_head.logit_scale
+    ids = [id(p) for group in optimizer.param_groups for p in group['params']]
     assert sorted(ids) == sorted(id(p) for p in tiny_model.parameters())
     names = {id(p): name for name, p in tiny_model.named_parameters()}
     assert all(p.ndim >= 2 for p in matrices['params'])
@@ -45,7 +48,6 @@ def test_every_parameter_of_the_tiny_model_is_in_one_of_two_groups(tiny_model, r
         'captioning_head.weight',
         'neck.captioning_pooler.queries',
         'backbone.pos_embed',
-        'contrastive_head.logit_scale',
     } <= rest_names
 
 

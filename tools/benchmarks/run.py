@@ -39,6 +39,7 @@ SECTIONS = {
     'loading': 'Loading images',
     'shards': 'Images from shards',
     'search': 'Search among all icons',
+    'exported': 'Without PyTorch',
     'time_to_recall': 'Time to a recall, one training each',
 }
 

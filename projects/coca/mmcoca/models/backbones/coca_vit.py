@@ -185,7 +185,7 @@ class CoCaViT(VisionTransformer):
             if windows is None or number in self.global_layers:
                 tokens = layer(tokens)
             else:
-                tokens = windows.join(layer(windows.split(tokens)), len(images))
+                tokens = windows.join(layer(windows.split(tokens)), images.shape[0])
             if number in layers:
                 states.append(tokens)
         return states, grid
@@ -197,7 +197,7 @@ class CoCaViT(VisionTransformer):
             images = F.pad(images, (0, right, 0, below))
         tokens, grid = self.patch_embed(images)
         if self.cls_token is not None:
-            tokens = torch.cat([self.cls_token.expand(len(images), -1, -1), tokens], dim=1)
+            tokens = torch.cat([self.cls_token.expand(images.shape[0], -1, -1), tokens], dim=1)
         positions = resize_pos_embed(
             self.pos_embed,
             self.patch_resolution,

@@ -1,0 +1,56 @@
+# Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+"""The pictures that the demo searches: of a folder, or of tar shards."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from mmcoca.datasets import ImageTextShards
+from mmcoca.datasets.shards import Fault
+from mmcoca.datasets.transforms.load_image import decode_image, read_image
+
+SHOWN_SIZE = 128  # pixels to which SVG is drawn
+
+
+class FolderPictures:
+    """Image files below a folder, by the names that `mmcoca embed --images` gives them."""
+
+    option = '--images'
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def picture(self, name: str) -> np.ndarray:
+        """(height,width,3), BGR. Raises UnreadableImageError where the file has gone."""
+        return read_image(Path(self.source, name), svg_size=SHOWN_SIZE)
+
+    def title(self, name: str) -> str:
+        """What stands below a picture."""
+        return name
+
+
+class ShardPictures:
+    """Images of tar shards, by the names that `mmcoca embed --shards` gives them."""
+
+    option = '--shards'
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._shards = ImageTextShards(source, max_unreadable=1, test_mode=True)
+        self._places = {
+            '/'.join(PurePath(self._shards.image_file(place)[0]).parts[-2:]): place
+            for place in range(len(self._shards))
+        }
+
+    def picture(self, name: str) -> np.ndarray:
+        """(height,width,3), BGR."""
+        return decode_image(self._shards.image_file(self._places[name])[1], svg_size=SHOWN_SIZE)
+
+    def title(self, name: str) -> str:
+        """What stands below a picture: its first caption, or its name."""
+        try:
+            return self._shards.get_data_info(self._places[name])['gt_caption'][0]
+        except Fault:
+            return name

@@ -1,4 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
+import ast
 import re
 import subprocess
 import sys
@@ -20,3 +21,24 @@ def test_links_to_files_of_the_repository_lead_somewhere(repository):
         for link in re.findall(r'\]\(([^)#]+)[^)]*\)', page.read_text()):
             if '://' not in link:
                 assert Path(page.parent, link).exists(), f'{page.name}: {link}'
+
+
+def test_messages_of_the_troubleshooting_are_ours(repository):
+    """But for the section of installing, where others' stand. … and N stand for what varies."""
+    texts = [
+        node.value
+        for path in repository.glob('projects/coca/mmcoca/**/*.py')
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    page = (repository / 'docs' / 'troubleshooting.md').read_text().partition('## Data')[2]
+    messages = [
+        m for line in page.splitlines() for m in re.findall('`([^`]+)`',
+                                                            line.split('|')[1])
+        if line.startswith('| `')
+    ]
+    assert len(messages) > 20
+    for message in messages:
+        for part in re.split(r'…|\b[NM]\b|[a-z]\.py', message):
+            words = part.strip(' :;,.')
+            assert any(words in text for text in texts), message

@@ -32,11 +32,8 @@ def test_messages_of_the_troubleshooting_are_ours(repository):
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     page = (repository / 'docs' / 'troubleshooting.md').read_text().partition('## Data')[2]
-    messages = [
-        m for line in page.splitlines() for m in re.findall('`([^`]+)`',
-                                                            line.split('|')[1])
-        if line.startswith('| `')
-    ]
+    rows = [line.split('|')[1] for line in page.splitlines() if line.startswith('| `')]
+    messages = [message for row in rows for message in re.findall('`([^`]+)`', row)]
     assert len(messages) > 20
     for message in messages:
         for part in re.split(r'…|\b[NM]\b|[a-z]\.py', message):

@@ -8,7 +8,7 @@ author = 'mmcoca authors'
 copyright = 'mmcoca authors'
 version = release = mmcoca.__version__
 
-extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx.ext.viewcode']
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx.ext.viewcode']
 html_theme = 'furo'
 html_title = 'mmcoca'
 myst_heading_anchors = 3
@@ -17,3 +17,7 @@ autodoc_typehints = 'signature'
 autodoc_default_options = {'members': True, 'show-inheritance': True}
 # Of what other projects' classes bring along nothing is shown.
 autodoc_inherit_docstrings = False
+# Notebooks are executed where they lie; one that fails is a warning, and so an error.
+nb_execution_mode = 'cache'
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True

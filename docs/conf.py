@@ -21,3 +21,4 @@ autodoc_inherit_docstrings = False
 nb_execution_mode = 'cache'
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_output_stderr = 'remove'  # progress bars and others' warnings

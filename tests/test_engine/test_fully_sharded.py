@@ -91,7 +91,8 @@ def check_bound(cfg, name):
         model.train_step(batch(0, dist.get_rank(), dist.get_world_size()), wrapper)
         scale = model.module.contrastive_head.logit_scale.detach()
         scales.append(float(scale.full_tensor() if wrap is FullyShardedModel else scale))
-    assert scales[0] == pytest.approx(scales[1], rel=1e-5) == pytest.approx(math.log(100), rel=1e-3)
+    bound = -math.log(cfg['contrastive_head']['min_temperature'])
+    assert scales[0] == pytest.approx(scales[1], rel=1e-5) == pytest.approx(bound, rel=1e-3)
 
 
 def check_evaluation(model):

@@ -18,7 +18,8 @@ def test_links_to_files_of_the_repository_lead_somewhere(repository):
     pages = [*repository.glob('*.md'), *repository.glob('docs/**/*.md')]
     pages += repository.glob('projects/**/README.md')
     for page in pages:
-        for link in re.findall(r'\]\(([^)#]+)[^)]*\)', page.read_text()):
+        text = re.sub('```.*?```', '', page.read_text(), flags=re.DOTALL)
+        for link in re.findall(r'\]\(([^)#]+)[^)]*\)', text):
             if '://' not in link:
                 assert Path(page.parent, link).exists(), f'{page.name}: {link}'
 

@@ -1,6 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """ONNX files beside the models that they were made of, in onnxruntime."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -110,7 +111,7 @@ def test_open_clips_architecture(repository, tmp_path):
 
 
 def test_models_without_a_head_and_missing_packages(model, tiny_config, tmp_path, monkeypatch):
-    cfg = tiny_config.copy()
+    cfg = copy.deepcopy(tiny_config)
     cfg.model.captioning_head = None
     cfg.model.generation = None
     cfg.model.text.num_multimodal_layers = 0

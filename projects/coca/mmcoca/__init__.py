@@ -3,7 +3,6 @@
 
 import contextlib
 import warnings
-from importlib import metadata
 from importlib.util import find_spec
 
 from .process_settings import limit_spinning
@@ -13,17 +12,14 @@ limit_spinning()  # before torch is loaded
 _missing = [name for name in ('mmengine', 'mmcv', 'mmpretrain') if find_spec(name) is None]
 if _missing:
     raise ImportError(
-        f'mmcoca needs {", ".join(_missing)}: pip install "mmcoca[onedl]" '
-        '(the maintained OpenMMLab packages)'
+        f'mmcoca needs {", ".join(_missing)}: pip install "mmcoca[onedl]" (the maintained '
+        'OpenMMLab packages), or "mmcoca[openmmlab]" (the original ones)'
     )
 
-with contextlib.suppress(metadata.PackageNotFoundError):
-    _transformers = metadata.version('transformers')
-    if int(_transformers.split('.')[0]) >= 5:  # mmpretrain itself ends in a TypeError
-        raise ImportError(
-            f'mmpretrain needs transformers below 5, but {_transformers} is installed: '
-            'pip install "transformers>=4.53,<5"'
-        )
+from .openmmlab_versions import check_transformers, give_in1d  # noqa: E402
+
+check_transformers()
+give_in1d()
 
 import mmengine  # noqa: E402, F401  # its progress bars keep the stdout of their import
 

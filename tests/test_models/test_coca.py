@@ -115,7 +115,7 @@ def test_duplicate_captions_are_no_negatives(tiny_model, images):
         return tiny_model(images, samples_of(captions), mode='loss')['loss_contrastive']
 
     image, text = tiny_model.encode_image(images), tiny_model.encode_text(CAPTIONS)
-    logits = image @ text.T / 0.07
+    logits = image @ text.T * tiny_model.contrastive_head.scale
     logits[0, 3] = logits[3, 0] = -torch.inf  # rows 0 and 3 share their caption
     targets = torch.arange(4)
     expected = torch.nn.functional.cross_entropy(logits, targets) / 2

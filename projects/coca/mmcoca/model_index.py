@@ -6,6 +6,8 @@ from pathlib import Path
 from mmengine.config.utils import MODULE2PACKAGE
 from mmpretrain.apis import ModelHub
 
+from .openmmlab_versions import name_for_mmengine
+
 
 def find_model_index() -> Path:
     """model-index.yml of the repository, or the copy that an installed package carries."""
@@ -18,7 +20,7 @@ def find_model_index() -> Path:
 
 def register_models() -> None:
     """Register the models, once: a module may be imported again, as notebooks do."""
-    MODULE2PACKAGE['mmcoca'] = 'mmcoca'  # of MMEngine: `_base_ = 'mmcoca::coca/coca_base.py'`
+    MODULE2PACKAGE['mmcoca'] = name_for_mmengine()  # for `_base_ = 'mmcoca::coca/coca_base.py'`
     path = find_model_index()
     if not ModelHub.has('coca_base'):
         ModelHub.register_model_index(path, config_prefix=path.parent)

@@ -42,3 +42,12 @@ def give_in1d() -> None:
     """Numpy's `in1d`, which mmpretrain 1.2.0's RetrievalRecall calls and numpy 2.4 has no more."""
     if not hasattr(np, 'in1d'):
         np.in1d = lambda first, second: np.isin(np.ravel(first), second)
+
+
+def name_for_mmengine() -> str:
+    """What MMEngine finds this package's folder by, for `_base_ = 'mmcoca::...'`.
+
+    MMEngine 0.10.7 takes a distribution's folder to be beside its metadata, which it is not where
+    the package is installed editable; of what is no distribution it asks the import system.
+    """
+    return 'mmcoca.version' if version_of('mmengine') else 'mmcoca'

@@ -68,7 +68,7 @@ def test_weights_of_8_bits_are_near_and_small(model, folder, drawings, tmp_path)
     found, expected = (OnnxModel(f, 1).encode_image(images) for f in (tmp_path, folder))
     assert 0.98 < (found * expected).sum(axis=1).min() < 0.99999
     for path in folder.glob('*.onnx'):
-        assert (tmp_path / path.name).stat().st_size < 0.4 * path.stat().st_size
+        assert (tmp_path / path.name).stat().st_size < 0.6 * path.stat().st_size
 
 
 def test_the_example_needs_no_torch(model, folder, drawings, repository, tmp_path):

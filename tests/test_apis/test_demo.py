@@ -19,6 +19,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mmcoca.apis import EmbeddingIndex, load_images, load_model
+from mmcoca.apis.demo.__main__ import index_of, parse_args
 from mmcoca.apis.demo.answers import Answers
 from mmcoca.apis.demo.pictures import FolderPictures, ShardPictures
 from mmcoca.datasets.shards import ShardSample, write_shard
@@ -143,6 +144,19 @@ def test_mistakes_are_told(answers, folder, tmp_path):
         answers.caption(None)
     with pytest.raises(UserError, match='two classes or more'):
         answers.classify(str(folder / 'x.png'), 'cat,')
+
+
+def test_the_index_is_made_anew_when_a_picture_comes(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    (tmp_path / 'shapes').mkdir()
+    shutil.copy(folder / 'x.png', tmp_path / 'shapes')
+    args = parse_args(['--images', str(tmp_path / 'shapes')])
+    pictures = FolderPictures(args.images)
+    assert index_of(args, pictures, 'mark').names == ['x.png']
+    shutil.copy(folder / 'heart.png', tmp_path / 'shapes')
+    for _ in range(2):
+        assert index_of(args, pictures, 'mark').names == ['heart.png', 'x.png']
+    assert len(list((tmp_path / 'cache').rglob('*.safetensors'))) == 2
 
 
 # In a browser

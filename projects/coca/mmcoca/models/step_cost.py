@@ -47,6 +47,7 @@ class StepWithoutValues:
         self.mode = FakeTensorMode(allow_non_fake_inputs=True)
         if not recomputes:
             model = {k: value for k, value in model.items() if k != 'activation_checkpointing'}
+            model['backbone'] = {k: v for k, v in model['backbone'].items() if k != 'with_cp'}
         with self.mode:
             self.model = MODELS.build(model).train()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmcoca.apis import EmbeddingIndex, load_model
 from mmcoca.command_line import embed, user_errors
+from mmcoca.datasets.shards.tar_index import state_of
 from mmcoca.errors import UserError
 from mmcoca.models.tasks import CoCaForVQA
 from mmcoca.weights import weights_mark
@@ -62,13 +63,13 @@ def source_of(args: argparse.Namespace) -> FolderPictures | ShardPictures | None
 def index_of(
     args: argparse.Namespace, pictures: FolderPictures | ShardPictures, mark: str
 ) -> EmbeddingIndex:
-    """The pictures' index, made under a bar at the first time, and kept.
+    """The pictures' index, made under a bar at the first time and after each change, and kept.
 
     Args:
         mark: Of the model's weights.
     """
     cache = Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache'), 'mmcoca')
-    key = f'{Path(pictures.source).resolve()} {mark}'
+    key = f'{Path(pictures.source).resolve()} {mark} {state_of_files(Path(pictures.source))}'
     path = cache / f'index-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors'
     if not path.is_file():
         new = path.with_suffix('.new.safetensors')
@@ -82,6 +83,12 @@ def index_of(
         new.rename(path)
         print(f'the index is kept in {path}')
     return EmbeddingIndex.load(path)
+
+
+def state_of_files(source: Path) -> list[tuple]:
+    """What changes when a file of a folder does, or a file."""
+    files = sorted(source.rglob('*')) if source.is_dir() else [source]
+    return [(str(file), *state_of(file)) for file in files if file.is_file()]
 
 
 def load_vqa(path: str | None) -> CoCaForVQA | None:

@@ -32,6 +32,8 @@ def token_cross_entropy(
 class TokenCrossEntropy(torch.autograd.Function):
     """`token_cross_entropy`, whose forward pass makes the gradients too."""
 
+    # torch's own linear_cross_entropy is not in the oldest torch that we support.
+
     @staticmethod
     def forward(
         ctx: FunctionCtx,

@@ -13,6 +13,11 @@ from torch import Tensor, nn
 from mmcoca.registry import MODELS
 
 
+SCALES = (4, 2, 1, 0.5)
+OUT_CHANNELS = 256
+NUM_OUTS = 5
+
+
 @MODELS.register_module()
 class SimpleFeaturePyramid(BaseModule):
     """ViTDet's (arXiv 2203.16527, section 3): each scale from the encoder's last map alone.
@@ -32,9 +37,9 @@ class SimpleFeaturePyramid(BaseModule):
     def __init__(
         self,
         in_channels: int,
-        out_channels: int = 256,
-        scales: Sequence[float] = (4, 2, 1, 0.5),
-        num_outs: int = 5,
+        out_channels: int = OUT_CHANNELS,
+        scales: Sequence[float] = SCALES,
+        num_outs: int = NUM_OUTS,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -51,6 +56,14 @@ class SimpleFeaturePyramid(BaseModule):
         for _ in range(self.num_more):
             maps.append(F.max_pool2d(maps[-1], 1, stride=2))
         return tuple(maps)
+
+
+def strides_of(
+    patch_size: int, scales: Sequence[float] = SCALES, num_outs: int = NUM_OUTS
+) -> list[float]:
+    """Pixels of the image between two places of each map of a pyramid."""
+    strides = [patch_size / scale for scale in scales]
+    return strides + [strides[-1] * 2**(1 + more) for more in range(num_outs - len(scales))]
 
 
 def branch_of(channels: int, out_channels: int, scale: float) -> list[nn.Module]:

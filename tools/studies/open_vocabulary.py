@@ -1,9 +1,10 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Names of the drawings in a detector's boxes, by the text encoder, beyond the detector's classes.
 
-The true boxes of the scenes that icon_scenes.py makes are cropped, and each crop gets the class whose
-name is nearest to it. Of the new classes no scene stands in the detector's training. A crop is taken
-as it is, or as ink on white, as a model trained on drawings knows them. Writes JSON and a table.
+The true boxes of the scenes that icon_scenes.py makes are cropped, and each crop gets the class
+whose name is nearest to it. Of the new classes no scene stands in the detector's training. A crop is
+taken as it is, or as ink on white, as a model trained on drawings knows them. Writes JSON and a
+table.
 """
 
 import argparse
@@ -18,7 +19,9 @@ from mmcoca.apis import ZeroShotClassificationInferencer
 from mmcoca.command_line import user_errors
 from mmcoca.errors import MissingFileError
 
-SPLITS = {'test_new': 'new_classes', 'test': 'classes'}  # annotations, and their key in the manifest
+SPLITS = {
+    'test_new': 'new_classes', 'test': 'classes'
+}  # annotations, and their key in the manifest
 MARGIN = 0.15  # of a box's longer side, around it; a drawing seldom fills its picture
 BATCH_SIZE = 256
 
@@ -33,7 +36,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('model', help='name of a shipped model, or a work directory')
     parser.add_argument(
-        '--data', type=Path, default=Path('data/icon_scenes'), help="the scenes' folder (%(default)s)"
+        '--data',
+        type=Path,
+        default=Path('data/icon_scenes'),
+        help="the scenes' folder (%(default)s)"
     )
     parser.add_argument('--out', type=Path, required=True, help='.json; the table beside it: .md')
     return parser.parse_args(argv)
@@ -68,8 +74,7 @@ def crop(scene: np.ndarray, box: Sequence[float]) -> np.ndarray:
 
 
 def ink_on_white(crop: np.ndarray) -> np.ndarray:
-    """A crop (side,side,3) with grey lines on white: how far each pixel is from the border's colour.
-    """
+    """A crop (side,side,3) in grey on white: how far each pixel is from the border's colour."""
     border = np.concatenate([crop[0], crop[-1], crop[:, 0], crop[:, -1]]).astype(np.float32)
     paper = np.median(border, axis=0)
     distance = np.abs(crop - paper).max(axis=2)
@@ -109,7 +114,9 @@ def markdown(rows: Sequence[dict], model: str) -> str:
         for r in rows
     ]
     head = '| classes of the boxes | classes to choose from | crop | boxes | right | chance |'
-    return '\n'.join([f'# Names of boxes by {model}', '', head, '|---|---|---|---|---|---|', *lines, ''])
+    return '\n'.join(
+        [f'# Names of boxes by {model}', '', head, '|---|---|---|---|---|---|', *lines, '']
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

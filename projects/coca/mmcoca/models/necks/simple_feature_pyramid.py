@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from mmcoca.registry import MODELS
 
-
 SCALES = (4, 2, 1, 0.5)
 OUT_CHANNELS = 256
 NUM_OUTS = 5
@@ -58,9 +57,9 @@ class SimpleFeaturePyramid(BaseModule):
         return tuple(maps)
 
 
-def strides_of(
-    patch_size: int, scales: Sequence[float] = SCALES, num_outs: int = NUM_OUTS
-) -> list[float]:
+def strides_of(patch_size: int,
+               scales: Sequence[float] = SCALES,
+               num_outs: int = NUM_OUTS) -> list[float]:
     """Pixels of the image between two places of each map of a pyramid."""
     strides = [patch_size / scale for scale in scales]
     return strides + [strides[-1] * 2**(1 + more) for more in range(num_outs - len(scales))]

@@ -17,7 +17,12 @@ from mmcoca.composition import PIPELINES
 from mmcoca.errors import SettingError
 
 CONFIGS = Path(__file__).parents[1] / 'configs' / 'coca'
-TASKS = sorted(path.stem for path in (CONFIGS / '_base_' / 'tasks').glob('*.py'))
+# Detectors, which need mmdet, are in test_detection.py.
+TASKS = sorted(
+    path.stem
+    for path in (CONFIGS / '_base_' / 'tasks').glob('*.py')
+    if not path.stem.startswith('detection')
+)
 JOIN = 'from mmcoca.composition import join\njoin(_base_)\n'
 # The longest names first, that 'coca_base_576px' is not taken for 'coca_base'.
 MODELS_FOLDER = CONFIGS / '_base_' / 'models'
@@ -29,7 +34,8 @@ SIZED = {'Resize': 'scale', 'RandomResizedCrop': 'scale', 'torchvision/CenterCro
 def joining_configs():
     """Names of the configs that join a task with a model."""
     for path in sorted(CONFIGS.glob('*/*.py')):
-        if '_base_' not in path.parts and '/tasks/' in path.read_text():
+        is_detector = path.parent.name == 'detection'
+        if not is_detector and '_base_' not in path.parts and '/tasks/' in path.read_text():
             yield str(path.relative_to(CONFIGS))
 
 

@@ -2,8 +2,8 @@
 """Names of the drawings in a detector's boxes, by the text encoder, beyond the detector's classes.
 
 The true boxes of the scenes that icon_scenes.py makes are cropped, and each crop gets the class
-whose name is nearest to it. Of the new classes no scene stands in the detector's training. A crop is
-taken as it is, or as ink on white, as a model trained on drawings knows them. Writes JSON and a
+whose name is nearest to it. Of the new classes no scene stands in the detector's training. A crop
+is taken as it is, or as ink on white, as a model trained on drawings knows them. Writes JSON and a
 table.
 """
 

@@ -312,6 +312,8 @@ def test_mistakes_at_the_tools_are_one_line(run_tool, folder, model_args, tmp_pa
             'classify.py', [*first, folder, '--classes', 'cat', 'dog', '--templates',
                             'x'], 'give prompts with a {}'
         ),
+        ('answer.py', [*first, folder, '--questions', 'what?'], 'a CoCa answers no questions'),
+        ('answer.py', [*first, folder, '--questions', ' '], '--questions: one is empty'),
         ('embed.py', [*first, '--texts', tmp_path / 'no.txt', '--out', 'x.safetensors'], 'no.txt'),
         ('search.py', [*first, tmp_path / 'no.safetensors', '--texts', 'a'], 'does not exist'),
         ('search.py', [*first, index, '--texts', 'a'], 'was made with other weights'),

@@ -1,6 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """VQA v2 configs, on questions about drawings in the data set's own format."""
 
+import csv
 import json
 import shutil
 import subprocess
@@ -108,6 +109,30 @@ def trained(model_name, drawings, emoji_data, tmp_path_factory):
 def test_chosen_answers(model_name, trained):
     folder, checkpoint = trained
     assert evaluate(load_small_vqa(f'{model_name}_vqav2', folder), checkpoint)['VQA/acc'] == 100
+
+
+@pytest.mark.parametrize('task', ['vqav2', 'vqav2_open_ended'])
+def test_the_tool_answers_each_question_about_each_image(model_name, trained, task, run_tool):
+    folder, checkpoint = trained
+    load_small_vqa(f'{model_name}_{task}', folder).dump(folder / 'config.py')
+    images = folder / 'coco' / 'val2014'
+    content = json.loads(
+        (images.parent / 'annotations' / 'v2_mscoco_val2014_annotations.json').read_text()
+    )
+    names = {
+        f"COCO_val2014_{a['image_id']:012}.jpg": a['multiple_choice_answer']
+        for a in content['annotations']
+        if a['question_type'] == 'what is this'
+    }
+    asked = ['What is this?', f'Is this a {names["COCO_val2014_000000000001.jpg"]}?']
+    done = run_tool(
+        'inference/answer.py', folder / 'config.py', checkpoint, images, '--questions', *asked
+    )
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.reader(done.stdout.splitlines()))
+    assert rows[0] == ['image', 'question', 'answer', 'probability'] and len(rows) == 17
+    assert {row[0]: row[2] for row in rows[1:] if row[1] == asked[0]} == names
+    assert rows[2][1:3] == [asked[1], 'yes'] and float(rows[2][3]) > 0.5
 
 
 def test_open_ended_answers(model_name, trained):

@@ -101,6 +101,7 @@ TOOLS = {
     'train.py': ['{config}', '--work-dir', '{folder}', '--resume', '{attack}'],
     'inference/caption.py': ['{config}', '{attack}', '{images}', '--out', '{folder}/c.jsonl'],
     'inference/classify.py': ['{config}', '{attack}', '{images}', '--classes', 'cat', 'dog'],
+    'inference/answer.py': ['{config}', '{attack}', '{images}', '--questions', 'what?'],
     'inference/embed.py':
     ['{config}', '{attack}', '--images', '{images}', '--out', '{folder}/e.safetensors'],
     'inference/search.py': ['{config}', '{attack}', '{index}', '--texts', 'cat'],

@@ -5,11 +5,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TextIO
+from collections.abc import Sequence
 
 import torch
 
@@ -27,6 +23,7 @@ from .errors import user_errors
 from .models import add_model_arguments, load_model_of, parse_model_arguments
 from .options import check_out, positive
 from .progress import exit_with, show_progress
+from .result_file import result_file
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -53,18 +50,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--top-k', type=positive, default=1, help='classes an image (1)')
     parser.add_argument('--out', help='.csv file; the standard output if left out')
     return parse_model_arguments(parser, argv)
-
-
-@contextmanager
-def result_file(path: str | None) -> Iterator[TextIO]:
-    """The standard output, or a file that appears when all is written."""
-    if path is None:
-        yield sys.stdout
-        return
-    partial = Path(f'{path}.partial')
-    with open(partial, 'w', newline='', encoding='utf-8') as file:
-        yield file
-    partial.replace(path)
 
 
 @torch.no_grad()

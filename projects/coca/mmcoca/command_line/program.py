@@ -13,6 +13,7 @@ COMMANDS = {
     'test': 'evaluate a checkpoint as a config says',
     'caption': 'caption the images of a folder',
     'classify': 'zero-shot classification of a folder of images',
+    'answer': 'answer questions about the images of a folder',
     'embed': 'embed a folder of images or a file of texts, for search',
     'search': 'find embedded images by words or by an image',
 }

@@ -123,8 +123,7 @@ class Answers:
         if not question.strip():
             raise UserError('Type a question.')
         images = self.prepare(self.vqa, upload)
-        answer = self.vqa.write_answers if self.vqa.open_ended else self.vqa.choose_answers
-        answers, chances = answer(self.vqa.pool_regions(images), [question.strip()])
+        answers, chances = self.vqa.answer(self.vqa.pool_regions(images), [question.strip()])
         return answers[0], float(chances[0])
 
     def prepare(self, model: CoCa, image: str | Picture | None) -> Tensor:

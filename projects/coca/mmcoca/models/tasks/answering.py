@@ -113,13 +113,20 @@ class CoCaForVQA(CoCaForUnderstanding):
     @torch.no_grad()
     def predict(self, images: Tensor, data_samples: Sequence[DataSample]) -> list[DataSample]:
         """Set each sample's `pred_answer`, a string, and its probability `pred_score`."""
-        answer = self.write_answers if self.open_ended else self.choose_answers
         questions = [sample.question for sample in data_samples]
-        answers, chances = answer(self.pool_regions(images), questions)
+        answers, chances = self.answer(self.pool_regions(images), questions)
         for sample, text, chance in zip(data_samples, answers, chances):
             sample.set_field(text, 'pred_answer')
             sample.set_field(chance, 'pred_score')
         return list(data_samples)
+
+    def answer(self, regional_tokens: Tensor, questions: Sequence[str]) -> tuple[list[str], Tensor]:
+        """Regional tokens (B,Q,D), a question each -> answers and their probabilities (B,).
+
+        Chosen among the known ones, or written where the model is `open_ended`.
+        """
+        by_way = self.write_answers if self.open_ended else self.choose_answers
+        return by_way(regional_tokens, questions)
 
     def choose_answers(self, regional_tokens: Tensor,
                        questions: Sequence[str]) -> tuple[list[str], Tensor]:

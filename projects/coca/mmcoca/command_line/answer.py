@@ -25,7 +25,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog='example: mmcoca answer work_dirs/coca_tiny_easy_vqa data/easy_vqa/images/test '
-        '--questions "what shape is this?" "is there a circle?"',
+        '--questions "what is the color of the shape?" "does the image contain a circle?"',
     )
     add_model_arguments(parser)
     parser.add_argument('images', help='folder of images')

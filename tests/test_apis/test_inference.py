@@ -316,7 +316,7 @@ def test_mistakes_at_the_tools_are_one_line(run_tool, folder, model_args, tmp_pa
         ('answer.py', [*first, folder, '--questions', ' '], '--questions: one is empty'),
         ('embed.py', [*first, '--texts', tmp_path / 'no.txt', '--out', 'x.safetensors'], 'no.txt'),
         ('search.py', [*first, tmp_path / 'no.safetensors', '--texts', 'a'], 'does not exist'),
-        ('search.py', [*first, index, '--texts', 'a'], 'was made with other weights'),
+        ('search.py', [*first, index, '--texts', 'a'], 'were made with other weights'),
         ('search.py', [*first, index, '--image', pipe], f'image {pipe} is no regular file'),
         ('caption.py', [first[0], larger, folder, '--out', out], 'tensors more than the config'),
     ):

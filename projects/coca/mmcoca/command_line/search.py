@@ -14,7 +14,6 @@ import torch
 from mmcoca.apis import EmbeddingIndex, joined_queries, load_images
 from mmcoca.datasets.image_paths import existence_problem
 from mmcoca.errors import UserError
-from mmcoca.weights import weights_mark
 
 from .errors import user_errors
 from .models import add_model_arguments, load_model_of, parse_model_arguments
@@ -53,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             if problem:
                 raise UserError(problem)
             model = load_model_of(args)
-            if index.weights and index.weights != weights_mark(model):
-                raise UserError(f'{args.index} was made with other weights: run embed.py again')
+            index.check_weights(model)
             parts, queries = [], args.texts or [args.image]
             if args.image:
                 ((read, images, _), ) = load_images(model, [Path(args.image)])

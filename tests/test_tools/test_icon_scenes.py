@@ -134,3 +134,39 @@ def test_mistakes_give_one_line(icons, small, tmp_path, capsys):
     (icons / 'manifest.json').write_text('{"other": 1}')
     assert convert(icons, tmp_path / 'scenes') == 1
     assert 'was made with other icons' in capsys.readouterr().err
+
+
+def test_names_of_boxes(icons, small, tmp_path, run_tool):
+    """The study of an open vocabulary, by the shipped model on the shapes' scenes."""
+    assert convert(icons, tmp_path / 'scenes') == 0
+    out = tmp_path / 'names.json'
+    arguments = ['coca_small_icons', '--data', tmp_path / 'scenes', '--out', out]
+    done = run_tool('studies/open_vocabulary.py', *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(out.read_text())
+    choices = dict(new_classes=1, all=3), dict(classes=2, all=3)
+    expected = [
+        (split, *choice)
+        for split, of in zip(['test_new', 'test'], choices)
+        for choice in of.items()
+    ]
+    assert [(row['split'], row['choice'], row['of']) for row in rows[::2]] == expected
+    assert all(row['number'] == 4 for row in rows)
+    assert all(row['right'] == 4 for row in rows[:2])  # there is but one to choose
+    table = out.with_suffix('.md').read_text()
+    assert '| the new ones | all (3) | ink on white | 4 | ' in table
+    assert 'By `python tools/studies/open_vocabulary.py coca_small_icons' in table
+
+
+def test_crops_are_square_with_a_margin_and_ink_becomes_dark():
+    sys.path.insert(0, str(Path(__file__).parents[2] / 'tools' / 'studies'))
+    from open_vocabulary import crop, ink_on_white
+
+    scene = np.full((60, 80, 3), 50, np.uint8)
+    scene[10:30, 70:80] = 220  # light, at the right border
+    cut = crop(scene, (70, 10, 10, 20))
+    assert cut.shape == (26, 26, 3)  # 20 and twice 15 %
+    assert (cut[3:23, 8:18] == 220).all() and (cut[:3] == 50).all()
+    wide = np.pad(scene, ((0, 0), (0, 30), (0, 0)), constant_values=50)
+    white = ink_on_white(crop(wide, (70, 10, 10, 20)))
+    assert (white[0] == 255).all() and (white[12, 12] == 0).all()

@@ -73,7 +73,7 @@ def test_table_and_picture_have_what_was_measured(study):
     lines = printed.splitlines()
     assert [line.split(':')[0]
             for line in lines[:2]] == ['[1/2] parallel poolers, seed 0', '[2/2] 0 queries, seed 0']
-    out = folder / 'docs' / 'studies' / 'ablations'
+    out = folder / 'work_dirs' / 'studies' / 'ablations'
     results = json.loads(out.with_suffix('.json').read_text())
     table = {
         cells[0]: cells[1:]
@@ -102,12 +102,12 @@ def test_table_and_picture_have_what_was_measured(study):
 def test_started_again_as_a_program_it_repeats_nothing(repository, study):
     folder, _ = study
     before = files_of(folder)
-    results = (folder / 'docs/studies/ablations.json').read_text()
+    results = (folder / 'work_dirs/studies/ablations.json').read_text()
     command = [sys.executable, repository / 'tools' / 'studies' / 'run.py', *OPTIONS]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0 and '[' not in done.stdout, done.stderr
     assert files_of(folder) == before
-    assert (folder / 'docs/studies/ablations.json').read_text() == results
+    assert (folder / 'work_dirs/studies/ablations.json').read_text() == results
 
 
 def test_other_settings_are_refused(run, study):

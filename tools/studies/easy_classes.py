@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from origin import origin
 
 from mmcoca.apis import class_embeddings, classify_images, load_images, load_model
 from mmcoca.command_line import user_errors
@@ -107,7 +108,8 @@ def markdown(rows: Sequence[dict], model: str) -> str:
             f'# {model} among everyday classes', '',
             'Zero-shot: the class whose name is nearest to the drawing, of drawings that training '
             'never saw.', '', '| classes | drawings | right | | chance |', '|---|---|---|---|---|',
-            *lines, ''
+            *lines, '',
+            origin(), ''
         ]
     )
 

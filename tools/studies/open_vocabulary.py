@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from origin import origin
 from PIL import Image
 
 from mmcoca.apis import ZeroShotClassificationInferencer
@@ -115,7 +116,10 @@ def markdown(rows: Sequence[dict], model: str) -> str:
     ]
     head = '| classes of the boxes | classes to choose from | crop | boxes | right | chance |'
     return '\n'.join(
-        [f'# Names of boxes by {model}', '', head, '|---|---|---|---|---|---|', *lines, '']
+        [
+            f'# Names of boxes by {model}', '', head, '|---|---|---|---|---|---|', *lines, '',
+            origin(), ''
+        ]
     )
 
 

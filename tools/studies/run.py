@@ -39,7 +39,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--epochs', type=positive, help="instead of the configs' own")
     parser.add_argument('--rounds', type=positive, default=20, help='timed steps of each config')
     parser.add_argument('--work-dir', default='work_dirs/studies')
-    parser.add_argument('--out', default='docs/studies', help='folder of JSON, table and picture')
+    parser.add_argument(
+        '--out',
+        default='work_dirs/studies',
+        help='folder of JSON, table and picture (%(default)s)'
+    )
     parser.add_argument('--only-draw', action='store_true', help="draw --out's JSON again")
     parser.add_argument(
         '--cfg-options',

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from draw import cell
 from mmengine.config import Config
+from origin import origin
 
 from mmcoca.command_line import build_testing, user_errors
 from mmcoca.errors import MissingFileError
@@ -132,7 +133,7 @@ def markdown(results: dict, config: str, num_checkpoints: int) -> str:
 In percent{of_seeds}; CIDEr as pycocoevalcap has it, times 100. Recall chooses from all different
 captions of the set (texts): by chance one of as many is right.
 
-""" + '\n'.join(lines) + '\n'
+""" + '\n'.join([*lines, '', origin()]) + '\n'
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -114,3 +114,20 @@ def test_everyday_classes(run_tool, repository, folder, tmp_path):
     }  # yapf: disable
     assert len(rows) == 12 and all(0 <= row['right'] <= row['number'] for row in rows)
     assert '| animals (25) | Phosphor |' in (tmp_path / 'easy.md').read_text()
+
+
+def test_maps_of_words(folder, run_tool, tmp_path):
+    """Of the shipped model: hiding what occlusion shows costs its words more than a random part."""
+    out = tmp_path / 'maps.json'
+    arguments = [
+        '--annotations', folder / 'data' / SETS[0], '--images', folder / 'data/icons/images'
+    ]
+    done = run_tool(
+        'studies/word_maps.py', 'coca_small_icons', *arguments, '--number', '4', '--out', out
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert list(found) == ['attention', 'occlusion', 'gradient', 'most ink', 'random']
+    assert len({len(values) for values in found.values()}) == 1 and len(found['random']) >= 4
+    assert sum(found['occlusion']) > sum(found['random'])
+    assert '| occlusion | ' in out.with_suffix('.md').read_text()

@@ -30,7 +30,6 @@ def hide_squares(image: Tensor) -> Tensor:
     return copies
 
 
-@torch.no_grad()
 def token_log_probabilities(
     model: CoCa, images: Tensor, caption: str, batch_size: int = 64
 ) -> Tensor:
@@ -46,6 +45,7 @@ def token_log_probabilities(
     return torch.cat(values)
 
 
+@torch.no_grad()
 def word_occlusion(model: CoCa, images: Tensor,
                    captions: Sequence[str]) -> list[tuple[list[str], Tensor]]:
     """Images (B,3,height,width), a caption each -> words and their maps (words,rows,columns).

@@ -8,6 +8,8 @@ import torch
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
+from mmcoca.datasets.shards import ShardSample, write_shard
+
 SETS = (
     'icons/annotations/test_ph.json', 'icons/annotations/test_game-icons.json',
     'icons/annotations/test_flat-color-icons.json', 'emoji/annotations/test_artist.json',
@@ -131,3 +133,37 @@ def test_maps_of_words(folder, run_tool, tmp_path):
     assert len({len(values) for values in found.values()}) == 1 and len(found['random']) >= 4
     assert sum(found['occlusion']) > sum(found['random'])
     assert '| occlusion | ' in out.with_suffix('.md').read_text()
+
+
+def test_known_and_new_captions(folder, run_tool, tmp_path):
+    """Of each set half the captions stand in the training data, by name or as another name."""
+    for name in SETS[:3]:
+        path = tmp_path / 'data' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text((folder / 'data' / name).read_text())
+    (tmp_path / 'data' / 'icons' / 'images').symlink_to(folder / 'data' / 'icons' / 'images')
+    captions = [
+        annotation['caption']
+        for name in SETS[:3]
+        for annotation in json.loads((folder / 'data' / name).read_text())['annotations']
+    ]
+    labels = [
+        dict(caption=captions[i], aliases=[captions[i + 1]]) for i in range(0, len(captions), 4)
+    ]
+    image = next((folder / 'data' / 'icons' / 'images').rglob('*.png')).read_bytes()
+    (tmp_path / 'data' / 'icons' / 'train').mkdir()
+    write_shard(
+        tmp_path / 'data' / 'icons' / 'train' / '00000.tar',
+        [ShardSample(f'{i:03}', image, '.png', x) for i, x in enumerate(labels)],
+    )
+    out = tmp_path / 'known.json'
+    arguments = ['coca_small_icons', '--data', tmp_path / 'data', '--out', out]
+    done = run_tool('studies/known_captions.py', *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(out.read_text())
+    assert [(row['drawings'], row['captions'], row['number']) for row in rows] == [
+        (name, kind, NUM_IMAGES // 2)
+        for name in ('Phosphor', 'Game-icons', 'Flat Color Icons')
+        for kind in ('known', 'new')
+    ]
+    assert all(0 <= row['R@1'] <= row['R@5'] <= 100 for row in rows)

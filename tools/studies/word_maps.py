@@ -174,7 +174,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         captions = drawings_of(args.annotations, args.images, args.number)
         found = measure(load_model(args.model), captions)
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(found) + '\n')
+        rounded = {kind: [round(fall, 3) for fall in values] for kind, values in found.items()}
+        args.out.write_text(json.dumps(rounded) + '\n')
         args.out.with_suffix('.md').write_text(markdown(found, Path(args.model).stem))
         print(f'wrote {args.out} and, beside it, the table')
 

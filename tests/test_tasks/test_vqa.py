@@ -314,3 +314,17 @@ def test_list_of_answers(tmp_path):
     done = list_answers(tmp_path / 'questions.json', '--out', out)
     assert done.returncode == 1 and 'questions.json: not the annotations' in done.stderr
     assert done.stderr.count('\n') == 1
+
+
+def test_list_of_answers_of_a_table(tmp_path):
+    table = tmp_path / 'q.csv'
+    table.write_text('image,question,answer\na.png,x?,no\nb.png,y?,yes\nc.png,z?,yes\n')
+    lines = tmp_path / 'q.jsonl'
+    lines.write_text(json.dumps(dict(image='a', question='x?', answer=['no', 'yes', 'yes'])))
+    done = list_answers(table, lines, '--out', tmp_path / 'answers.txt', '--min-count', '1')
+    assert done.returncode == 0, done.stderr
+    assert 'Wrote 2 answers of 4 of 4 questions' in done.stdout
+    assert read_answers(str(tmp_path / 'answers.txt')) == ['yes', 'no']
+    table.write_text('image,question\na.png,x?\n')
+    done = list_answers(table, '--out', tmp_path / 'answers.txt')
+    assert done.returncode == 1 and "no column 'answer'" in done.stderr

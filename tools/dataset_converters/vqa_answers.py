@@ -1,7 +1,8 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """List the answers that a VQA model chooses from: those given often, the most frequent first.
 
-A question counts for its multiple_choice_answer, the one that most of its annotators gave. Since
+A question counts for the answer that most of its annotators gave: in VQA v2's files its
+multiple_choice_answer, of questions of your own in JSON Lines, CSV or TSV the field `answer`. Since
 arXiv 1707.07998 it is usual to keep the answers of more than 8 questions. Of VQA v2's train and val
 together they were 3,129 after a normalisation of their spelling, which is not done here: how many
 there are is printed, and num_classes and loss.loss_weight of the config's understanding_head must
@@ -32,6 +33,24 @@ def frequent_answers(answers: Iterable[str], min_count: int = 9) -> list[str]:
     return sorted(kept, key=lambda answer: (-counts[answer], answer))
 
 
+def read_given_answers(path: Path) -> list[str]:
+    """The answer of each question in an annotation file.
+
+    Raises ConverterError for a file of anything else.
+    """
+    if path.suffix == '.json':
+        return read_multiple_choice_answers(path)
+    # Takes seconds, which VQA v2's files do without.
+    from mmcoca.datasets.annotation_files import AnnotationError, read_annotations
+
+    try:
+        rows = [row.captions for row in read_annotations(path, caption_key='answer')]
+    except (AnnotationError, FileNotFoundError) as error:
+        raise ConverterError(str(error)) from error
+    given = [row if isinstance(row, list) else [row] for row in rows]
+    return [Counter(answers).most_common(1)[0][0] for answers in given if answers]
+
+
 def read_multiple_choice_answers(path: Path) -> list[str]:
     """The answer of each question in an annotation file of VQA v2.
 
@@ -55,7 +74,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--out data/coco/annotations/vqav2_answers.txt',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('annotations', type=Path, nargs='+', help='annotation files of VQA v2')
+    parser.add_argument('annotations', type=Path, nargs='+', help='annotation files')
     parser.add_argument('--out', type=Path, required=True, help='text file, an answer a line')
     parser.add_argument(
         '--min-count', type=int, default=9, help='fewest questions of an answer (default: 9)'
@@ -66,9 +85,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     try:
-        given = [
-            answer for path in args.annotations for answer in read_multiple_choice_answers(path)
-        ]
+        given = [answer for path in args.annotations for answer in read_given_answers(path)]
         answers = frequent_answers(given, args.min_count)
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(''.join(f'{answer}\n' for answer in answers), encoding='utf-8')

@@ -1,6 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 from .annotation_files import AnnotationError
 from .image_label_dataset import ImageLabelDataset
+from .image_question_dataset import ImageQuestionDataset
 from .image_text_dataset import ImageTextDataset
 from .mixed_dataset import MixedDataset
 from .msr_vtt import MSRVTT
@@ -34,6 +35,7 @@ __all__ = [
     'EpochOrder',
     'ForEachFrame',
     'ImageLabelDataset',
+    'ImageQuestionDataset',
     'ImageLabelShards',
     'ImageTextDataset',
     'ImageTextShards',

@@ -49,6 +49,16 @@ def test_chains_are_short_and_configs_fit_on_a_screen(name):
     assert len((CONFIGS / name).read_text().splitlines()) <= 80
 
 
+@pytest.mark.parametrize('name', [name for name in NAMES if not name.startswith('detection')])
+def test_checkpoints_are_counted_as_the_training_is(name):
+    """Or, where epochs are long, in steps: a training that is stopped loses little."""
+    cfg = Config.fromfile(CONFIGS / name)
+    loop, hook = cfg.get('train_cfg'), cfg.default_hooks.checkpoint
+    if loop and not loop.by_epoch:
+        # Tasks complete the fine-tuning configs with their number of steps.
+        assert hook.by_epoch is False and hook.interval <= loop.get('max_iters', hook.interval)
+
+
 def millions(*modules):
     """Parameters, a shared one counted once."""
     parameters = {id(p): p.numel() for module in modules for p in module.parameters()}

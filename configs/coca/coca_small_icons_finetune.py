@@ -10,4 +10,7 @@ from mmcoca.composition import join
 
 join(_base_)
 load_from = _base_.pretrained
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=500))
+# Drawings share captions: equal ones are one text, right for each of their images.
+recall = dict(_base_.val_evaluator[0], merge_identical_texts=True)
+val_evaluator = [recall, *_base_.val_evaluator[1:]]
+test_evaluator = val_evaluator

@@ -13,6 +13,8 @@ from onnxruntime import InferenceSession
 from PIL import Image, ImageOps
 from tokenizers import Tokenizer
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 folder = Path(sys.argv[1])
 settings = json.loads((folder / 'settings.json').read_text())
 tokenizer = Tokenizer.from_file(str(folder / 'tokenizer.json'))

@@ -312,6 +312,8 @@ def test_mistakes_at_the_tools_are_one_line(run_tool, folder, model_args, tmp_pa
             'classify.py', [*first, folder, '--classes', 'cat', 'dog', '--templates',
                             'x'], 'give prompts with a {}'
         ),
+        ('caption.py', [first[1], folder, '--out', out], 'is no config: name its work directory'),
+        ('caption.py', ['coca_small_icon', folder, '--out', out], 'the model coca_small_icons?'),
         ('answer.py', [*first, folder, '--questions', 'what?'], 'a CoCa answers no questions'),
         ('answer.py', [*first, folder, '--questions', ' '], '--questions: one is empty'),
         ('embed.py', [*first, '--texts', tmp_path / 'no.txt', '--out', 'x.safetensors'], 'no.txt'),

@@ -15,4 +15,3 @@ from mmcoca.detector_sizes import fit_detector
 join(_base_)
 fit_detector(_base_.model)
 load_from = _base_.pretrained
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=250))

@@ -7,6 +7,8 @@ schedule = dict(
     ],
     train_cfg=dict(_delete_=True, by_epoch=False, max_iters=1000, val_interval=500),
     log_processor=dict(by_epoch=False),
+    # A kill costs so many steps at most.
+    default_hooks=dict(checkpoint=dict(by_epoch=False, interval=100)),
     train_dataloader=dict(num_workers=1),
     val_dataloader=dict(num_workers=1),
     test_dataloader=dict(num_workers=1),

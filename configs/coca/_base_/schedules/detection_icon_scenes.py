@@ -11,4 +11,5 @@ schedule = dict(
     ],
     train_cfg=dict(max_iters=steps, val_interval=steps),
     auto_scale_lr=dict(base_batch_size=16),
+    default_hooks=dict(checkpoint=dict(by_epoch=False, interval=250)),
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import torch
 from mmcv.transforms import Compose
@@ -18,6 +19,8 @@ from mmcoca.shipped_files import shipped_models
 
 from .errors import config_errors, program_errors
 from .options import ConfigOptions, check_options, positive
+
+CHECKPOINT_ENDINGS = ('.pth', '.pt', '.bin', '.safetensors')
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +61,8 @@ def parse_model_arguments(
 
 def load_model_of(args: argparse.Namespace) -> CoCa:
     """The model that these options name. Raises UserError for what a user can mend."""
-    if args.config not in shipped_models() and not os.path.exists(args.config):
-        raise MissingFileError.of('config file', args.config)
+    if args.config not in shipped_models():
+        check_config_path(args.config)
     with program_errors(args.config):
         cfg, weights = config_and_weights(args.config)
         check_options(cfg, args.cfg_options or {})
@@ -70,7 +73,26 @@ def load_model_of(args: argparse.Namespace) -> CoCa:
     check_device(args.device)
     with config_errors(cfg):
         Compose(cfg.test_dataloader.dataset.pipeline)
-        return load_model(cfg, args.checkpoint or weights, args.device)
+        model = load_model(cfg, args.checkpoint or weights, args.device)
+    if not isinstance(model, CoCa):
+        raise UserError(
+            f'{args.config}: a {type(model).__name__} neither captions nor embeds; '
+            'mmpretrain.ImageClassificationInferencer runs classifiers'
+        )
+    return model
+
+
+def check_config_path(path: str) -> None:
+    """Raise UserError for what is neither a config nor a work directory."""
+    if not os.path.exists(path):
+        (near, *_) = [*get_close_matches(path, shipped_models()), None]
+        if near:
+            raise UserError(f'{path} does not exist: did you mean the model {near}?')
+        raise MissingFileError.of('config file', path)
+    if path.endswith(CHECKPOINT_ENDINGS):
+        raise UserError(
+            f'{path} is no config: name its work directory alone, or a config before it'
+        )
 
 
 def check_device(name: str | None) -> None:

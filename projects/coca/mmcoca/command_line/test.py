@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 import mmengine
 from mmengine.evaluator import DumpResults
 
+from mmcoca.apis.model import config_of_training
 from mmcoca.errors import UserError
 from mmcoca.weights import check_checkpoint, find_checkpoint
 
@@ -27,7 +29,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'work_dirs/coca_tiny_emoji --out metrics.json --out-item metrics',
     )
     add_common_arguments(parser)
-    parser.add_argument('checkpoint', help='checkpoint file, or a work directory for its last one')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint file, or a work directory for its last one; none where a work directory '
+        'stands in place of the config'
+    )
     parser.add_argument('--out', help='file to write: .pkl; metrics also as .json, .yaml')
     parser.add_argument(
         '--out-item', choices=['metrics', 'pred'], help='what to write there (default: pred, .pkl)'
@@ -35,6 +42,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--show-dir', help='folder for pictures of the predictions')
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
     args = parser.parse_args(argv)
+    if args.checkpoint is None and not os.path.isdir(args.config):
+        parser.error('the following arguments are required: checkpoint')
     if args.out_item is not None and args.out is None:
         parser.error('--out-item needs --out')
     endings = ('.pkl', '.pickle')
@@ -49,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Build the runner and test."""
     args = parse_args(argv)
     with user_errors():
+        if args.checkpoint is None:
+            args.checkpoint, args.config = args.config, str(config_of_training(args.config))
         cfg = load_config(args)
         cfg.load_from = find_checkpoint(args.checkpoint)
         if args.amp:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Sequence
 
@@ -67,7 +68,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Build the runner and train."""
     args = parse_args(argv)
-    resumption = 'interrupted; from a checkpoint, if one was saved, train.py goes on with --resume'
+    resumption = 'interrupted; with --resume it goes on from its last checkpoint, if one was saved'
     with user_errors(resumption):
         cfg = load_config(args)
         if args.no_validate:
@@ -79,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             else:
                 cfg.optim_wrapper.type = 'mmcoca.BFloat16OptimWrapper'
         join_processes(cfg)
-        choose_checkpoint(cfg, args.resume)
+        begins_anew = not choose_checkpoint(cfg, args.resume)
         if args.auto_scale_lr:
             cfg.auto_scale_lr.enable = True
         if args.no_persistent_workers:
@@ -93,6 +94,9 @@ def main(argv: Sequence[str] | None = None) -> None:
                 return
             elif isinstance(runner, Runner):  # a FlexibleRunner builds its parts when it trains
                 check_resumed(cfg.load_from, runner, args.resume_schedule == 'config')
+        if begins_anew:
+            message = f'there is no checkpoint in {cfg.work_dir} yet: training begins anew'
+            print_log(message, 'current', logging.WARNING)
         runner.train()
 
 
@@ -107,8 +111,10 @@ def check_resumed(path: str, runner: Runner, takes_schedule_of_config: bool) -> 
     print_log(what_is_kept(path, runner.optim_wrapper, takes_schedule_of_config), 'current')
 
 
-def choose_checkpoint(cfg: Config, resume: str | None) -> None:
+def choose_checkpoint(cfg: Config, resume: str | None) -> bool:
     """Set which file is resumed or loaded from, as --resume and the config say.
+
+    Returns whether a resumption that is wanted has something to go on from.
 
     Raises UserError for one that cannot be read.
     """
@@ -119,8 +125,6 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
     elif resume == 'auto':
         found = find_resumable(cfg.work_dir)
         cfg.resume = found is not None
-        if found is None:
-            print_log(f'there is no checkpoint in {cfg.work_dir} yet: starting anew', 'current')
     else:
         found = find_resumable(resume) if os.path.isdir(resume) else None
         found = found or find_checkpoint(resume)
@@ -131,3 +135,4 @@ def choose_checkpoint(cfg: Config, resume: str | None) -> None:
         cfg.load_from = local_path(cfg.load_from)
         if '://' not in cfg.load_from:
             cfg.load_from = find_checkpoint(cfg.load_from)
+    return found is not None or resume is None

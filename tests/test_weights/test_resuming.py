@@ -120,12 +120,13 @@ def trained(emoji_data, tmp_path_factory):
 
 
 def test_it_starts_anew_without_a_checkpoint_and_with_the_weights_of_the_config(
-    trained, emoji_data, tmp_path, log
+    trained, emoji_data, tmp_path
 ):
     weights = f'load_from={trained / "epoch_1.pth"}'
     small = ['train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=1e-12', weights]
     train(tmp_path / 'work', [*options(emoji_data), *small], '--resume')
-    assert f'no checkpoint in {tmp_path / "work"} yet: training begins anew' in log()
+    told = f'no checkpoint in {tmp_path / "work"} yet: training begins anew'
+    assert told in log_of(tmp_path / 'work')
     name = 'text.unimodal.token_embedding.weight'
     found = load_safely(str(tmp_path / 'work' / 'epoch_1.pth'))['state_dict'][name]
     expected = load_safely(str(trained / 'epoch_1.pth'))['state_dict'][name]

@@ -65,6 +65,10 @@ def test_test_gives_the_figures_of_the_evaluation_in_training(run, trained, opti
     args = ('--work-dir', tmp_path, '--out', out, '--out-item', 'metrics')
     run('test.py', CONFIG, trained, *args, *options)
     tested = json.loads(out.read_text())
+    # The work directory has config and checkpoint.
+    alone = tmp_path / 'alone.json'
+    run('test.py', trained, '--work-dir', tmp_path, '--out', alone, '--out-item', 'metrics')
+    assert json.loads(alone.read_text()) == tested
     in_training = [line for line in scalars(trained) if 'caption/CIDEr' in line][-1]
     assert {
         *(f'{way}/retrieval/Recall@{k}' for way in ('i2t', 't2i') for k in (1, 5, 10)),

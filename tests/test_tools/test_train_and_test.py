@@ -247,6 +247,17 @@ def test_base_trains_a_step_on_the_cpu(run, emoji_data, tmp_path):
             "has no 'sampler' to set: did you mean 'train_dataloader.sampler.type'?",
         ),
         *(
+            (
+                'train.py', [CONFIG, '--cfg-options', f'{option}=1'
+                             ], f"has no '{option.split('.')[-1]}' to set: did you mean '{meant}'?"
+            ) for option, meant in {
+                'train_cfg.max_epoch': 'max_epochs',
+                'train_dataloader.batchsize': 'batch_size',
+                'train_dataloader.dataset.anfile': 'ann_file',
+                'default_hooks.checkpoints': 'checkpoint',
+            }.items()
+        ),
+        *(
             ('train.py', [CONFIG, '--cfg-options', f'{name}={value}'], f'{name}={value!r}: use')
             for name, value in (
                 ('randomness.seed', 'abc'),
@@ -277,8 +288,8 @@ def test_base_trains_a_step_on_the_cpu(run, emoji_data, tmp_path):
         ),
         (
             'train.py',
-            [CONFIG, '--cfg-options', 'train_dataloader.batchsize=8'],
-            "unexpected keyword argument 'batchsize'",
+            [CONFIG, '--cfg-options', 'train_dataloader.colour=8'],
+            "unexpected keyword argument 'colour'",
         ),
         (
             'train.py',

@@ -29,6 +29,7 @@ READ_FROM_CONFIG_ALONE = {
     'runner_type',
     'sync_bn',
 }
+ALIKE = 0.85  # of two keys, as difflib has it: one letter more or less
 SHOWN_PLACES = 6  # of settings, in one message
 
 
@@ -89,6 +90,24 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='for launchers')
 
 
+def check_spelling(cfg: Config, option: str) -> None:
+    """Raise UserError for a key that is not there, beside one that is spelt much the same.
+
+    Others may be arguments of a class that the config leaves at their defaults.
+    """
+    settings, path = cfg._cfg_dict, []
+    for key in option.split('.'):
+        if not isinstance(settings, dict) or not settings:
+            return
+        if key not in settings:
+            for near in difflib.get_close_matches(key, settings, n=1, cutoff=ALIKE):
+                place = f'{".".join(path)} of {cfg.filename}' if path else cfg.filename
+                raise UserError(f"{place} has no '{key}' to set: did you mean '{near}'?")
+            return
+        settings = settings[key]
+        path.append(key)
+
+
 def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """Raise UserError for an option that neither the config nor MMEngine knows.
 
@@ -103,6 +122,7 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
             similar = within or difflib.get_close_matches(name, known, n=1)
             hint = f": did you mean '{similar[0]}'?" if similar else ''
             raise UserError(f"{cfg.filename} has no '{name}' to set{hint}")
+        check_spelling(cfg, option)
         if name in read_by_mmengine:
             continue
         try:

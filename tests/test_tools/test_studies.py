@@ -51,7 +51,7 @@ def study(run, icon_data, tmp_path_factory):
 
 def files_of(folder):
     """Every file of the runs, and when it was written."""
-    files = (folder / 'work_dirs').rglob('*')
+    files = (folder / 'work_dirs' / 'studies' / 'ablations').rglob('*')
     return {path: path.stat().st_mtime_ns for path in files if path.name != 'settings.json'}
 
 

@@ -41,7 +41,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--show-dir', help='folder for pictures of the predictions')
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)  # options may stand between the two
     if args.checkpoint is None and not os.path.isdir(args.config):
         parser.error('the following arguments are required: checkpoint')
     if args.out_item is not None and args.out is None:

@@ -1,5 +1,5 @@
-# detection_coco.py's optimizer for a training of minutes on 2 cores: a higher rate, chosen on val,
-# and a cosine to 0.
+# detection_coco.py's optimizer for a training of minutes on 2 cores: a higher rate and a cosine to
+# 0. Rate and number of steps were not tried yet; val is there to choose them by.
 _base_ = 'detection_coco.py'
 steps = 1000
 

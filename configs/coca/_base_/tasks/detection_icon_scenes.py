@@ -1,6 +1,6 @@
 # Detection of icons pasted on textured backgrounds, as detection_coco.py, with smaller maps and
 # fewer regions, for 2 cores; drawings are as large as eleven patches at most, so two scales do.
-# Choices are made on val, the drawings of two designers; test has those of two others. Data:
+# To choose by: val, the drawings of two designers; test has those of two others. Data:
 # tools/dataset_converters/icon_scenes.py --out data/icon_scenes (and before it icons.py).
 _base_ = 'detection_coco.py'
 # Of its manifest.json; the ten new_classes there are in no training scene.

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from captioned_drawings import captioned_drawings
 from origin import origin
 
 from mmcoca.apis import class_embeddings, classify_images, load_images, load_model
 from mmcoca.command_line import user_errors
-from mmcoca.errors import MissingFileError
 from mmcoca.models import CoCa
 
 CLASSES = {
@@ -56,19 +56,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def drawings_of(annotations: Path, images: Path, names: Sequence[str]) -> list[tuple[Path, int]]:
-    """Drawings whose caption is one of the names, each with the name's number."""
-    if not annotations.is_file():
-        raise MissingFileError.of('annotation file', annotations)
-    content = json.loads(annotations.read_text(encoding='utf-8'))
-    files = {image['id']: images / image['file_name'] for image in content['images']}
-    return [
-        (files[a['image_id']], names.index(a['caption']))
-        for a in content['annotations']
-        if a['caption'] in names
-    ]
-
-
 @torch.no_grad()
 def count_right(model: CoCa, drawings: Sequence[tuple[Path, int]], names: Sequence[str]) -> int:
     """How many drawings the model puts into their class, among these, by its own prompts."""
@@ -88,7 +75,11 @@ def measure(model: CoCa, data: Path) -> list[dict]:
     for title, words in CLASSES.items():
         names = words.split()
         for source, (annotations, images) in DRAWINGS.items():
-            drawings = drawings_of(data / annotations, data / images, names)
+            drawings = [
+                (path, names.index(caption))
+                for path, caption in captioned_drawings(data / annotations, data / images)
+                if caption in names
+            ]
             if drawings:
                 right = count_right(model, drawings, names)
                 row = dict(classes=title, of=len(names), drawings=source)

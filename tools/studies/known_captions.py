@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from captioned_drawings import captioned_drawings
 from origin import origin
 from torch import Tensor
 from unseen import TEST
@@ -77,11 +78,8 @@ def measure(model: CoCa, data: Path) -> list[dict]:
     """A row of each set and kind of caption."""
     known, rows = training_captions(data / 'icons' / 'train'), []
     for name, annotations in SETS.items():
-        content = json.loads((data / annotations).read_text(encoding='utf-8'))
-        folder = data / 'icons' / 'images'
-        files = {image['id']: folder / image['file_name'] for image in content['images']}
-        paths = [files[annotation['image_id']] for annotation in content['annotations']]
-        captions = [annotation['caption'] for annotation in content['annotations']]
+        drawings = captioned_drawings(data / annotations, data / 'icons' / 'images')
+        paths, captions = zip(*drawings)
         ranks = ranks_of(model, paths, captions)
         is_known = torch.tensor([caption in known for caption in captions])
         for kind, chosen in dict(known=is_known, new=~is_known).items():

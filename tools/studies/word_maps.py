@@ -15,13 +15,13 @@ from statistics import mean, stdev
 
 import torch
 import torch.nn.functional as F
+from captioned_drawings import captioned_drawings
 from origin import origin
 from rich.progress import track
 from torch import Tensor
 
 from mmcoca.apis import load_images, load_model
 from mmcoca.command_line import positive, user_errors
-from mmcoca.errors import MissingFileError
 from mmcoca.models import CoCa
 from mmcoca.models.word_attention import average_words, word_maps
 from mmcoca.models.word_occlusion import token_log_probabilities
@@ -120,14 +120,10 @@ def highest(maps: Tensor) -> Tensor:
     ).scatter(1, places, True).unflatten(1, maps.shape[1:])
 
 
-def drawings_of(annotations: Path, images: Path, number: int) -> dict[Path, str]:
-    """Drawings, at random, and their captions."""
-    if not annotations.is_file():
-        raise MissingFileError.of('annotation file', annotations)
-    content = json.loads(annotations.read_text(encoding='utf-8'))
-    files = {image['id']: images / image['file_name'] for image in content['images']}
-    captions = {files[a['image_id']]: a['caption'] for a in content['annotations']}
-    paths = sorted(captions)
+def some_of(drawings: Sequence[tuple[Path, str]], number: int) -> dict[Path, str]:
+    """So many of all drawings, at random, and their captions."""
+    captions = dict(sorted(drawings))
+    paths = list(captions)
     chosen = torch.randperm(len(paths), generator=torch.Generator().manual_seed(SEED))[:number]
     return {paths[place]: captions[paths[place]] for place in chosen.tolist()}
 
@@ -171,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure, and write."""
     args = parse_args(argv)
     with user_errors():
-        captions = drawings_of(args.annotations, args.images, args.number)
+        captions = some_of(captioned_drawings(args.annotations, args.images), args.number)
         found = measure(load_model(args.model), captions)
         args.out.parent.mkdir(parents=True, exist_ok=True)
         rounded = {kind: [round(fall, 3) for fall in values] for kind, values in found.items()}

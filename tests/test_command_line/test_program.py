@@ -41,3 +41,16 @@ def test_options_may_stand_between_config_and_checkpoint(tmp_path, capsys, monke
     with pytest.raises(SystemExit) as end:
         main(['caption', 'mine.py', '--batch-size', '2', 'mine.pth', 'images', '--out', 'a.jsonl'])
     assert 'folder images has no file' in end.value.code
+
+
+def test_a_model_without_embeddings(tmp_path, monkeypatch):
+    """Said before anything is read."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'texts.txt').write_text('cat\n')
+    options = ['--texts', 'texts.txt', '--out', 'index.safetensors']
+    with pytest.raises(SystemExit) as end:
+        main(
+            ['embed', 'coca_small_icons', *options, '--cfg-options', 'model.contrastive_head=None']
+        )
+    assert 'this model makes no embeddings' in end.value.code
+    assert not (tmp_path / 'index.safetensors').exists()

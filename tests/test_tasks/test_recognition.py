@@ -131,6 +131,9 @@ def test_folders_of_ones_own(folder, imagenet, pretrained):
             data_prefix=loader.dataset.pop('split'),
         )
     assert evaluate(cfg, train_small(cfg))['accuracy/top1'] == 100
+    cfg.model.head.num_classes = NUM_CLASSES - 1
+    with pytest.raises(UserError, match='num_classes=7, but the training data have 8 classes'):
+        build_training(cfg)
 
 
 @pytest.mark.parametrize('task', TRAINED)

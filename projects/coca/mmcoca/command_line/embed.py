@@ -91,6 +91,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_out(args.out, '.safetensors')
         items = find_items(args)
         model = load_model_of(args)
+        if model.contrastive_head is None:
+            raise UserError(
+                f'{args.config}: this model makes no embeddings, for lack of a contrastive_head'
+            )
         if args.shards:
             items = ImageShards(model, args.shards)
         elif args.images:
@@ -98,10 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parts, names = [], []
         embed = embed_texts if args.texts else embed_images
         steps = embed(model, items, args, parts, names)
-        try:
-            unreadable = show_progress(steps, len(items), 'embeddings')
-        except ValueError as error:  # a model without a contrastive head
-            raise UserError(str(error)) from error
+        unreadable = show_progress(steps, len(items), 'embeddings')
         if not parts:
             raise UserError(f'none of {len(items)} images could be read: {args.out} is not written')
         EmbeddingIndex(torch.cat(parts), names, weights_mark(model)).save(args.out)

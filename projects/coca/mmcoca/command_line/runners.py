@@ -64,7 +64,7 @@ def build_training(cfg: Config) -> Runner:
     """A runner whose training data are loaded and, in a plain Runner, whose optimizer is built.
 
     Raises UserError as `build_runner` does, for an `init_cfg` whose weights are of something else,
-    for data that do not fill one batch, and for a batch of one pair where the model has a batch
+    for a classifier of fewer classes than its data have, for data that do not fill one batch, and for a batch of one pair where the model has a batch
     norm.
     """
     if cfg.get('train_cfg') is None:
@@ -80,6 +80,7 @@ def build_training(cfg: Config) -> Runner:
             if isinstance(runner.model, FullyShardedModel):
                 runner.model.take_optimizer(runner.optim_wrapper.optimizer)
                 runner._init_model_weights = lambda: None  # they were drawn before they were shared
+    check_classes(cfg, runner, loader.dataset)
     if len(loader) == 0:
         raise UserError(
             f'{cfg.filename}: {len(loader.dataset)} training pairs do not fill one batch of '
@@ -95,6 +96,24 @@ def build_training(cfg: Config) -> Runner:
             'train_dataloader.drop_last=True'
         )
     return runner
+
+
+def check_classes(cfg: Config, runner: Runner, dataset: object) -> None:
+    """Raise UserError where a classifier has fewer classes than its data.
+
+    Those of a published data set, which its Python class names, may be more than are used.
+    """
+    while hasattr(dataset, 'dataset'):  # as wrappers have it
+        dataset = dataset.dataset
+    published = getattr(type(dataset), 'METAINFO', {}).get('classes')
+    names = getattr(dataset, 'metainfo', {}).get('classes') or ()
+    head = getattr(getattr(runner.model, 'module', runner.model), 'head', None)
+    num_classes = getattr(head, 'num_classes', None)
+    if num_classes is not None and not published and len(names) > num_classes:
+        raise UserError(
+            f'{cfg.filename}: model.head.num_classes={num_classes}, but the training data have '
+            f'{len(names)} classes'
+        )
 
 
 def warn_of_accumulation(runner: Runner) -> None:

@@ -291,7 +291,9 @@ def test_twenty_queries_at_once(server):
 
     def ask(number):
         words = ['heart', 'circle', 'square', 'triangle'][number % 4]
-        found = client.Client(server, verbose=False).predict(words, None, None, api_name='/search')
+        patient = dict(timeout=120)  # on a machine with other work too
+        asking = client.Client(server, verbose=False, httpx_kwargs=patient)
+        found = asking.predict(words, None, None, api_name='/search')
         return words, found[0]['caption']
 
     with ThreadPoolExecutor(20) as pool:

@@ -64,8 +64,8 @@ def build_training(cfg: Config) -> Runner:
     """A runner whose training data are loaded and, in a plain Runner, whose optimizer is built.
 
     Raises UserError as `build_runner` does, for an `init_cfg` whose weights are of something else,
-    for a classifier of fewer classes than its data have, for data that do not fill one batch, and for a batch of one pair where the model has a batch
-    norm.
+    for a classifier of fewer classes than its data have, for data that do not fill one batch, and
+    for a batch of one pair where the model has a batch norm.
     """
     if cfg.get('train_cfg') is None:
         raise UserError(f'{cfg.filename} trains nothing: it is for tools/test.py')

@@ -6,7 +6,8 @@ from statistics import mean
 from matplotlib.figure import Figure
 from studies import Study
 
-# epochs, seeds, runs {row: [{metric: value} of each seed]}, step_seconds {row: seconds}
+# epochs, seeds, runs {row: [{metric: value} of each seed]},
+# step_costs {row: {'seconds': …, 'operations': …}}
 Results = dict
 
 
@@ -23,22 +24,29 @@ def cell(values: list[float]) -> str:
     return f'{mean(values):.1f}{spread}'
 
 
+def ratio(costs: dict[str, dict[str, float]], row: str, kind: str) -> str:
+    """A cost of a row's step beside the first row's."""
+    first = next(iter(costs.values()), {})
+    return f'{costs[row][kind] / first[kind]:.2f}x' if row in costs else '–'
+
+
 def markdown(results: Results, study: Study) -> str:
     """The table, beside the paper's figures."""
-    seconds = results['step_seconds']
-    columns = ['', *study.metrics, 'step', 'paper']
+    costs = results['step_costs']
+    columns = ['', *study.metrics, 'step', 'operations', 'paper']
     lines = [f"| {' | '.join(columns)} |", '|---' * len(columns) + '|']
     for name, row in study.rows.items():
         cells = [cell(values_of(results, name, metric)) for metric in study.metrics.values()]
-        step = f'{seconds[name] / next(iter(seconds.values())):.2f}x' if name in seconds else '–'
-        lines.append(f"| {' | '.join([name, *cells, step, row.paper])} |")
+        cells += [ratio(costs, name, kind) for kind in ('seconds', 'operations')]
+        lines.append(f"| {' | '.join([name, *cells, row.paper])} |")
     epochs = f"{results['epochs']} epochs" if results['epochs'] else "the configs' epochs"
     seeds = ', '.join(map(str, results['seeds']))
     return f"""# {study.title}
 
 On the dev designer of the icons (Lucide) after {epochs}, in percent: the mean of the seeds {seeds}
 (and their range).
-Step: the median time of a training step beside the first row's. Paper: zero-shot ImageNet / VQA
+Step: the median time of a training step beside the first row's; operations: of the products in
+it. Paper: zero-shot ImageNet / VQA
 (and step) of CoCa-Base with 12 decoder layers (arXiv 2205.01917, Table 8).
 
 """ + '\n'.join(lines) + '\n'

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from draw import markdown, picture
 from mmengine.config import Config
-from step_cost import median_seconds
+from step_cost import step_costs
 from studies import STUDIES, Study
 
 from mmcoca.command_line import check_options, parse_option, positive, user_errors
@@ -122,15 +122,15 @@ def run_missing(study: Study, folders: dict[tuple, Path], args: argparse.Namespa
     return failures
 
 
-def time_steps(configs: dict[str, Path], out: Path, rounds: int) -> dict[str, float]:
-    """Seconds of a step of each config as it was trained; from their file if it has them all."""
-    seconds = json.loads(out.read_text()) if out.is_file() else {}
-    if list(seconds) != list(configs):
+def costs_of_steps(configs: dict[str, Path], out: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """What a step of each config costs as it was trained; from their file if it has them all."""
+    costs = json.loads(out.read_text()) if out.is_file() else {}
+    if list(costs) != list(configs):
         print(f'timing {rounds} training steps of {len(configs)} configs', flush=True)
         configs = {row: Config.fromfile(path) for row, path in configs.items()}
-        seconds = median_seconds(configs, rounds)
-        out.write_text(json.dumps(seconds))
-    return seconds
+        costs = step_costs(configs, rounds)
+        out.write_text(json.dumps(costs))
+    return costs
 
 
 def run_study(study: Study, args: argparse.Namespace) -> tuple[dict, int]:
@@ -152,8 +152,8 @@ def run_study(study: Study, args: argparse.Namespace) -> tuple[dict, int]:
         if (folder / RESULT).is_file():
             runs[row].append(json.loads((folder / RESULT).read_text()))
             configs[row] = folder / Path(study.rows[row].config).name  # train.py left it there
-    seconds = time_steps(configs, work_dir / 'step_seconds.json', args.rounds)
-    return dict(epochs=args.epochs, seeds=args.seeds, runs=runs, step_seconds=seconds), failures
+    costs = costs_of_steps(configs, work_dir / 'step_costs.json', args.rounds)
+    return dict(epochs=args.epochs, seeds=args.seeds, runs=runs, step_costs=costs), failures
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,6 +11,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 from mmpretrain.registry import MODELS
 
+from mmcoca.operations import operations_of
+
 
 def training_step(cfg: Config) -> Callable[[], object]:
     """A whole step of training, losses to optimizer, on the first batch of seed 0's data."""
@@ -26,13 +28,21 @@ def training_step(cfg: Config) -> Callable[[], object]:
     return lambda: model.train_step(batch, optimizer)
 
 
-def median_seconds(configs: dict[str, Config], rounds: int) -> dict[str, float]:
-    """The median over rounds in which each config takes one step, after a first to warm up."""
+def step_costs(configs: dict[str, Config], rounds: int) -> dict[str, dict[str, float]]:
+    """Seconds and operations of a step of each config.
+
+    The seconds are the median over rounds in which each config takes one step, after a first to
+    warm up; operations are those of the products (`operations_of`) in that first.
+    """
     steps = {name: training_step(cfg) for name, cfg in configs.items()}
+    operations = {name: operations_of(step) for name, step in steps.items()}
     seconds = {name: [] for name in configs}
-    for _ in range(1 + rounds):
+    for _ in range(rounds):
         for name, step in steps.items():
             start = time.perf_counter()
             step()
             seconds[name].append(time.perf_counter() - start)
-    return {name: median(times[1:]) for name, times in seconds.items()}
+    return {
+        name: dict(seconds=median(times), operations=operations[name])
+        for name, times in seconds.items()
+    }

@@ -292,7 +292,7 @@ def test_twenty_queries_at_once(server):
     def ask(number):
         words = ['heart', 'circle', 'square', 'triangle'][number % 4]
         patient = dict(timeout=120)  # on a machine with other work too
-        asking = client.Client(server, verbose=False, httpx_kwargs=patient)
+        asking = client.Client(server, verbose=False, httpx_kwargs=patient, download_files=False)
         found = asking.predict(words, None, None, api_name='/search')
         return words, found[0]['caption']
 

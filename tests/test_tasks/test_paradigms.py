@@ -40,7 +40,7 @@ def load(name, icon_data, folder, steps=12):
         cfg.model.tokenizer.vocab_file = str(icon_data / 'tokenizer.json')
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.update(batch_size=NUM_DRAWINGS, num_workers=0, persistent_workers=False)
-        dataset = loader.dataset
+        dataset = loader.dataset.get('dataset', loader.dataset)  # without what repeats it
         dataset.pipeline = cfg.test_dataloader.dataset.pipeline
         if 'shards' in dataset:
             dataset.shards = str(icon_data / 'train')
@@ -179,6 +179,7 @@ def test_labels_of_both_splits_are_the_heads_classes(name):
     train, val, test = (
         getattr(cfg, f'{part}_dataloader').dataset for part in ('train', 'val', 'test')
     )
+    train = train.get('dataset', train)  # without what repeats it
     assert train.classes == val.classes == test.classes
     if name == PROBE:
         assert train.classes == sorted(set(train.classes))

@@ -2,7 +2,7 @@
 # linear classifier in place of the text decoder. It learns the 1,000 names that most designers have
 # drawn, from the drawings that have them, as the paper's single encoders learn labels of JFT
 # (section 3.1); the paper trains none itself. One in four drawings has such a name: an epoch visits
-# them four times, in 355 steps beside the others' 325. Data: data/icons, tested on the dev designer.
+# them four times, 355 steps beside the others' 325. Data: data/icons, tested on the dev designer.
 _base_ = '../coca_tiny_icons.py'
 
 model = dict(

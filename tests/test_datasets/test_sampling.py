@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmcoca.datasets import DrawnIndex, EpochOrder, SeededDataset, TrainingSampler, sampling
 from mmcoca.registry import DATA_SAMPLERS
-from mmcoca.seeds import permutation, seeds_at
+from mmcoca.seeds import permutation, permuted, seeds_at
 
 
 class Sized:
@@ -109,9 +109,21 @@ def test_memory_does_not_grow_with_the_number_of_items(as_process):
     assert len(set(drawn)) == 1000 and peak < 50 * 2**20
 
 
+@pytest.mark.parametrize('size', [1, 2, 3, 16, 17, 1000])
+def test_a_permutation_place_by_place(size):
+    orders = [[permuted(place, size, 0, time) for place in range(size)] for time in range(20)]
+    assert all(sorted(order) == list(range(size)) for order in orders)
+    if size == 1000:
+        # As random orders: places have the items' mean, and no place tells its neighbour's item.
+        means = np.mean(orders, axis=0)
+        assert means.std() == pytest.approx(1000 / 12**0.5 / 20**0.5, rel=0.15)
+        assert abs(np.corrcoef(orders[0][:-1], orders[0][1:])[0, 1]) < 0.1
+
+
 def test_order_is_the_same_in_all_versions():
     """A resume from checkpoints that people have relies on it."""
     assert permutation(8, 0, 0).tolist() == [3, 2, 1, 6, 0, 7, 4, 5]
+    assert [permuted(place, 8, 0, 0) for place in range(8)] == [7, 5, 4, 1, 0, 2, 6, 3]
     assert seeds_at((0, 0), np.arange(2)).tolist() == [429404410292939812, 7378380503522490360]
     order = EpochOrder(np.array([3, 2, 4]), (7, 1), 4)
     assert [order.of_window(number).tolist()

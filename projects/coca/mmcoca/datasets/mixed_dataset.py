@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,11 +11,10 @@ from torch.utils.data import Dataset
 
 from mmcoca.errors import SettingError
 from mmcoca.registry import DATASETS
-from mmcoca.seeds import permutation
+from mmcoca.seeds import permuted
 
 PERIOD = 1000  # items after which the shares repeat
 BLOCK = 10 * PERIOD  # items that lie together, where a source has shards
-KEPT_ORDERS = 4  # of visits to sources without shards
 
 
 @DATASETS.register_module()
@@ -53,7 +51,6 @@ class MixedDataset(Dataset):
         self._before = (np.cumsum(same, 0) - same)[np.arange(PERIOD), self._pattern]
         has_shards = [getattr(d, 'shard_sizes', None) is not None for d in self.datasets]
         self._is_reordered = [any(has_shards) and not shards for shards in has_shards]
-        self._orders: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
 
     def full_init(self) -> None:
         """Load the sources."""
@@ -82,22 +79,13 @@ class MixedDataset(Dataset):
         """Number of the source of an item of the mix, and of the item there."""
         if not 0 <= index < len(self):
             raise IndexError(f'item {index} of {len(self)}')
-        times, place = divmod(index, PERIOD)
+        times, place = divmod(int(index), PERIOD)
         source = int(self._pattern[place])
         visit = times * int(self._shares[source]) + int(self._before[place])
         time, item = divmod(visit, len(self.datasets[source]))
         if self._is_reordered[source]:
-            item = int(self._order(source, time)[item])
+            item = permuted(item, len(self.datasets[source]), source, time)
         return source, item
-
-    def _order(self, source: int, time: int) -> np.ndarray:
-        """The items of a source in the order of so many-th visit."""
-        key = source, time
-        if key not in self._orders:
-            self._orders[key] = permutation(len(self.datasets[source]), *key)
-            if len(self._orders) > KEPT_ORDERS:
-                self._orders.popitem(last=False)
-        return self._orders[key]
 
 
 def pattern(num_sources: int, weights: Sequence[float] | None) -> np.ndarray:

@@ -56,6 +56,11 @@ def test_annotators_and_names_of_columns(folder):
     assert dataset[0]['gt_answer'] == ['2', 'two'
                                        ] and dataset[0]['gt_answer_weight'] == [0.75, 0.25]
 
+    assert ImageQuestionDataset(
+        write(folder, '.jsonl', [('a.png', 'how many?', [' two', 'two', 'a  few'])]),
+        data_root=str(folder),
+    )[0]['gt_answer'] == ['two', 'a few']
+
 
 @pytest.mark.parametrize(
     'ending, row, message',

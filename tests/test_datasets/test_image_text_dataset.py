@@ -337,10 +337,14 @@ def test_a_blank_id_is_none(folder):
     assert [data.get_data_info(place)['image_id'] for place in range(3)] == [0, 1, 2]
 
 
-def test_two_ids_of_one_path_are_two_images(folder):
+def test_two_ids_of_one_path_are_two_images(folder, capfd):
     rows = [dict(image='a.png', caption='x', image_id=i) for i in '12']
     write_table(folder, 'csv', rows)
     assert len(dataset(folder, 'csv', test_mode=True)) == 2
+    message = 'pairs.csv: 1 images have several ids, first '
+    assert message in ''.join(capfd.readouterr())
+    assert len(dataset(folder, 'csv')) == 2
+    assert message not in ''.join(capfd.readouterr())
 
 
 def test_tsv_has_no_quoting(folder):

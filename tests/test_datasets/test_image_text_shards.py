@@ -285,6 +285,35 @@ def test_a_shard_that_is_emptied_while_it_is_used(tmp_path):
     assert 'y.tar' in data.fault_report(faults)
 
 
+def test_a_sample_without_image_costs_itself_alone(tmp_path):
+    """Also in a shard that is shorter than the others."""
+    make_shards(tmp_path, (150, 20))
+    members = [(f'{i}.txt', b'thing') for i in (0, 1)] + [('1.png', encoded(1))]
+    write_tar(tmp_path / '00002.tar', members)
+    data = ImageTextShards(str(tmp_path), PIPELINE)
+    assert len(data) == 171 and data.shard_faults == [('no image', f'{tmp_path}/00002.tar/0')]
+
+
+def test_two_archives_in_a_file_are_a_fault(tmp_path):
+    first, second = make_shards(tmp_path, (3, 3)).glob('*.tar')
+    second.write_bytes(second.read_bytes() + first.read_bytes())
+    data = ImageTextShards(str(second), PIPELINE, max_unreadable=1)
+    (kind, place), = data.shard_faults
+    assert kind == 'broken shard' and 'another archive behind the end' in place and len(data) == 3
+
+
+def test_byte_order_marks_are_no_text(tmp_path):
+    (tmp_path / 'classes.txt').write_text('cat\ndog\n', encoding='utf-8-sig')
+    mark = '\ufeff'.encode()
+    members = [('0.png', encoded(0)), ('0.txt', mark + b'cat')]
+    members += [('1.png', encoded(1)), ('1.json', mark + b'{"caption": "dog", "kind": "cat"}')]
+    write_tar(tmp_path / 'x.tar', members)
+    data = ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE)
+    assert [shown(data[number]) for number in (0, 1)] == [(0, 'cat'), (1, 'dog')]
+    labels = ImageLabelShards(str(tmp_path / 'x.tar'), 'kind', str(tmp_path / 'classes.txt'))
+    assert len(labels) == 1 and labels.metainfo['classes'] == ('cat', 'dog')
+
+
 def test_a_text_in_another_encoding_is_a_fault(tmp_path):
     write_tar(tmp_path / 'x.tar', [('0.png', encoded(0)), ('0.txt', 'caf\u00e9'.encode('latin-1'))])
     data = ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE)
@@ -399,7 +428,8 @@ def test_the_index_is_kept_and_made_anew_when_the_shard_changes(tmp_path):
     assert len(ImageTextShards(str(path))) == 3 and index.stat().st_mtime_ns == before
     attack = io.BytesIO()
     np.savez(attack, samples=np.array([Attack()]), faults=np.zeros((0, 2)), state=np.array([1, 1]))
-    for damage in (b'', b'PK\3\4 no index', attack.getvalue()):
+    version = index.read_bytes().replace(b'PK\1\2\x14\0\x14\0', b'PK\1\2\x14\0\xc8\0')
+    for damage in (b'', b'PK\3\4 no index', attack.getvalue(), version):
         index.write_bytes(damage)
         assert len(ImageTextShards(str(path))) == 3
     assert not Attack.succeeded

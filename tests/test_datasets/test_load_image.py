@@ -1,6 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Real files of every kind, against pixels that are computed by hand."""
 
+import io
 import os
 import struct
 import threading
@@ -255,6 +256,26 @@ def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path):
     assert peak < 5e6
 
 
+def test_pictures_within_an_icon_are_looked_at_before_they_are_decoded(tmp_path):
+    """Pillow decodes them as it opens the file."""
+    picture = io.BytesIO()
+    Image.new('L', (3000, 2000)).save(picture, 'PNG')
+    entry = struct.pack('<BBBBHHII', 16, 16, 0, 0, 1, 32, len(picture.getvalue()), 22)
+    content = struct.pack('<HHH', 0, 1, 1) + entry + picture.getvalue()
+    for name, data in (('png.ico', content), ('cut.ico', content[:50])):
+        (tmp_path / name).write_bytes(data)
+        tracemalloc.start()
+        with pytest.raises(UnreadableImageError, match='3000 x 2000 pixels are more than 10,000'):
+            read_image(tmp_path / name, max_pixels=10_000)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1e6
+    Image.fromarray(RGB).save(tmp_path / 'bmp.ico', bitmap_format='bmp', sizes=[(6, 6)])
+    assert read_image(tmp_path / 'bmp.ico').shape[2] == 3
+    with pytest.raises(UnreadableImageError, match='are more than 9'):
+        read_image(tmp_path / 'bmp.ico', max_pixels=9)
+
+
 def test_the_limit_is_ours_not_pillows(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 10)
     for name in ('x.png', 'x.webp', 'x.tif', 'x.gif'):
@@ -318,7 +339,6 @@ def test_what_is_loaded_already_is_kept():
     bgra = np.dstack([RGB[..., ::-1], ALPHA])
     cases = [
         (RGB, RGB),
-        (RGB / 255, RGB / 255),
         (GREY, grey3(GREY)),
         (GREY[..., None], grey3(GREY)),
         (bgra, on(RED, RGB, ALPHA)[..., ::-1]),
@@ -330,7 +350,9 @@ def test_what_is_loaded_already_is_kept():
         assert np.array_equal(results['img'], expected)
         assert results['img_shape'] == results['ori_shape'] == (6, 9)
     with pytest.raises(ValueError, match=r'img is an array \(2, 2, 2\)'):
-        load(dict(img=np.zeros((2, 2, 2))))
+        load(dict(img=np.zeros((2, 2, 2), np.uint8)))
+    with pytest.raises(ValueError, match='an array of float64: use uint8, 0 to 255'):
+        load(dict(img=RGB / 255))
     with pytest.raises(KeyError, match='img_path'):  # on which mmpretrain's inferencers rely
         load(dict(text='a dog'))
 

@@ -44,6 +44,15 @@ def test_shares_hold_in_each_stretch_and_all_are_visited(weights):
     assert min(visits[name, item] for name, size in SIZES.items() for item in range(size)) == 1
 
 
+def test_the_last_item_of_each_source_is_visited():
+    """Though its share lags behind in a part of the pattern."""
+    data = MixedDataset(
+        [Numbers(*source) for source in zip('abcd', (21, 10, 220, 86))], [0.1, 1, 1, 10]
+    )
+    visited = {data[item] for item in range(len(data))}
+    assert len(visited) == 21 + 10 + 220 + 86
+
+
 def test_one_source_and_a_lot_more_of_another():
     data = MixedDataset([Numbers('a', 10), Numbers('b', 10**6)], [0.5, 0.5])
     assert len(data) == 2 * 10**6
@@ -95,6 +104,8 @@ def test_labels_as_text():
     several = {transform(dict(gt_label=[0, 2]))['gt_caption'] for _ in range(100)}
     assert several == {'a cat, emu.', 'a emu, cat.', 'photo of cat, emu', 'photo of emu, cat'}
     assert LabelsAsText('cifar10')(dict(gt_label=0))['gt_caption'] == 'airplane'
+    braces = LabelsAsText(['cat'], ['a {x} of {}'])
+    assert braces(dict(gt_label=0))['gt_caption'] == 'a {x} of cat'
     with pytest.raises(SettingError, match='cannot|class'):
         LabelsAsText('no such file')
     for wrong, message in (

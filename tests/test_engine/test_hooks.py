@@ -39,6 +39,10 @@ def test_unreadable_images_are_reported_or_stop_training(runner_config, train, t
     runner = train(runner_config, 'test_report')
     report = '1 of 32 items could not be read and were skipped (1 unreadable image): line 7: '
     assert report + str(broken) in log_of(runner)
+    # Counted in steps it is told after each pass, of which there are two and a half.
+    runner_config.train_cfg = dict(by_epoch=False, max_iters=10)
+    log = log_of(train(runner_config, 'test_report_in_steps'))
+    assert all(re.search(f'by step {step}: .*{re.escape(report)}', log) for step in (4, 8))
     runner_config.train_dataloader.dataset.max_unreadable = 0.01
     with pytest.raises(UnreadableImageError, match=broken.name):
         train(runner_config, 'test_stop')

@@ -274,6 +274,10 @@ def test_image_labels(tmp_path, test_mode):
     assert dataset.get_gt_labels().tolist() == [0, 2, 0]
     dataset = ImageLabelDataset(label_key='kind', classes=['ant'], skip_others=True, **files)
     assert [item['gt_caption'] for item in dataset] == ['ant']
+    (tmp_path / 'classes.txt').write_text('\nant \nbee\n', encoding='utf-8-sig')
+    of_file = dict(classes=str(tmp_path / 'classes.txt'), skip_others=True)
+    dataset = ImageLabelDataset(label_key='kind', **of_file, **files)
+    assert dataset.metainfo['classes'] == ('ant', 'bee') and dataset[0]['gt_label'] == 0
     dataset = ImageLabelDataset(label_key='kind', indices=[0], **files)
     assert len(dataset) == 1 and dataset[0]['gt_label'] == 1
 
@@ -284,6 +288,9 @@ def test_image_labels(tmp_path, test_mode):
         (dict(image='d.png', kind=['ant', 'bee']), {}, "line 4: image .*d.png has two labels .*"
          "'ant' and 'bee'"),
         (dict(image='a.png', kind='bee'), {}, "line 4: image .*a.png has two labels"),
+        (dict(image='./a.png', kind='bee'), {}, "line 4: image .*a.png has two labels"),
+        (dict(image='d.png', kind='bee'), dict(classes=['ox'], skip_others=True),
+         'no image has one of the classes'),
         (dict(image='d.png', kind='bee'), dict(classes=['ant', 'zebra']),
          r"line 4: label 'bee' \(kind\) is not among the 2 classes"),
         (dict(image='d.png', kind=''), {}, "line 4: 'kind' is '', not the name"),

@@ -262,6 +262,8 @@ def test_class_folders(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).mkdir() if name == 'jump/two' else (tmp_path / name).touch()
     (tmp_path / 'jump' / 'readme.txt').touch()
+    (tmp_path / 'jump' / '._one.mp4').touch()
+    (tmp_path / '.notes').mkdir()
     videos = VideoDataset(data_root=str(tmp_path))
     assert videos.metainfo['classes'] == ('jump', 'run')
     assert [(item['video_path'].split('/')[-1], item['gt_label'])

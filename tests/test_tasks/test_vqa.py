@@ -278,6 +278,7 @@ def test_scores_of_answers():
     torch.testing.assert_close(scores, torch.tensor([0.3, 0.6, 0.9, 1.0, 0.0]))
     scores = answer_scores(['unknown', 'yes'], [0.5, 0.5], labels)
     torch.testing.assert_close(scores, torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]))
+    assert torch.equal(answer_scores([' yes', 'unknown'], [0.5, 0.5], labels), scores)
     assert most_frequent(['cat', 'dog', 'cow'], [0.2, 0.4, 0.4]) == 'dog'
 
 
@@ -291,6 +292,8 @@ def test_answers_of_files(tmp_path, model):
         read_answers(str(tmp_path / 'missing.txt'))
     with pytest.raises(ValueError, match='object.json.*no list of strings'):
         read_answers(str(tmp_path / 'object.json'))
+    (tmp_path / 'answers.txt').write_text('yes\nred  umbrella \n', encoding='utf-8-sig')
+    assert read_answers(str(tmp_path / 'answers.txt')) == ['yes', 'red umbrella']
     with pytest.raises(ValueError, match="answer 'yes' is listed twice"):
         read_answers(['yes', 'no', 'yes'])
     model.answers = str(tmp_path / 'answers.txt')
@@ -325,6 +328,16 @@ def test_list_of_answers_of_a_table(tmp_path):
     assert done.returncode == 0, done.stderr
     assert 'Wrote 2 answers of 4 of 4 questions' in done.stdout
     assert read_answers(str(tmp_path / 'answers.txt')) == ['yes', 'no']
+    table.write_text('file,said\na.png, no \nb.png,no\nc.png,\n')
+    names = ('--answer-key', 'said', '--image-key', 'file', '--min-count', '2')
+    done = list_answers(table, '--out', tmp_path / 'answers.txt', *names)
+    assert done.returncode == 1 and 'line 4: the answer (said) is empty' in done.stderr
+    table.write_text('file,said\na.png, no \nb.png,no\n')
+    assert list_answers(table, '--out', tmp_path / 'answers.txt', *names).returncode == 0
+    assert read_answers(str(tmp_path / 'answers.txt')) == ['no']
+    lines.write_text(json.dumps(dict(image='a', question='x?', answer=2)))
+    done = list_answers(lines, '--out', tmp_path / 'answers.txt')
+    assert done.returncode == 1 and 'q.jsonl: line 1: the answer (answer) is 2' in done.stderr
     table.write_text('image,question\na.png,x?\n')
     done = list_answers(table, '--out', tmp_path / 'answers.txt')
     assert done.returncode == 1 and "no column 'answer'" in done.stderr

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from icon_scene_drawing import Job, Pasted, draw_scene
+from icon_scene_drawing import MARGIN, SIDES, Job, Pasted, draw_scene
 from svg_rendering import in_parallel
 from whole_folders import (
     REMEDY,
@@ -239,7 +239,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--size', type=int, default=192, help='pixels a side of a scene (%(default)s)'
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    smallest = SIDES[1] + 2 * MARGIN
+    if args.size < smallest:
+        parser.error(f'--size {args.size}: use {smallest} or more, what the largest drawing needs')
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:

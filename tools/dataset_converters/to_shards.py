@@ -60,7 +60,8 @@ def check_settings(args: argparse.Namespace) -> None:
     for name in ('annotations', 'images'):
         settings[name] = str(Path(settings[name]).resolve())
     settings['sha256'] = sha256(args.annotations)
-    path = args.out / SETTINGS
+    path, partial = args.out / SETTINGS, args.out / f'.{SETTINGS}'
+    partial.unlink(missing_ok=True)  # by a process that was killed
     if args.out.exists() and any(args.out.iterdir()):
         found = json.loads(path.read_text('utf-8')) if path.is_file() else None
         if found is None:
@@ -74,7 +75,8 @@ def check_settings(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     for left_over in args.out.glob('.*.tar.*'):  # by a process that was killed
         left_over.unlink()
-    path.write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
+    partial.write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
+    partial.replace(path)
 
 
 def is_whole(shard: Path, num_samples: int) -> bool:

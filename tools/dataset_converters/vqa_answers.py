@@ -28,12 +28,14 @@ def frequent_answers(answers: Iterable[str], min_count: int = 9) -> list[str]:
 
     Blank ones, of which VQA v2 has a few, are none.
     """
-    counts = Counter(answer for answer in answers if answer.strip())
+    counts = Counter(filter(None, (' '.join(answer.split()) for answer in answers)))
     kept = [answer for answer, count in counts.items() if count >= min_count]
     return sorted(kept, key=lambda answer: (-counts[answer], answer))
 
 
-def read_given_answers(path: Path) -> list[str]:
+def read_given_answers(path: Path,
+                       answer_key: str = 'answer',
+                       image_key: str = 'image') -> list[str]:
     """The answer of each question in an annotation file.
 
     Raises ConverterError for a file of anything else.
@@ -41,14 +43,21 @@ def read_given_answers(path: Path) -> list[str]:
     if path.suffix == '.json':
         return read_multiple_choice_answers(path)
     # Takes seconds, which VQA v2's files do without.
-    from mmcoca.datasets.annotation_files import AnnotationError, read_annotations
+    from mmcoca.datasets.annotation_files import AnnotationError, read_annotations, text_problem
 
     try:
-        rows = [row.captions for row in read_annotations(path, caption_key='answer')]
+        rows = list(read_annotations(path, image_key, answer_key))
     except (AnnotationError, FileNotFoundError) as error:
         raise ConverterError(str(error)) from error
-    given = [row if isinstance(row, list) else [row] for row in rows]
-    return [Counter(answers).most_common(1)[0][0] for answers in given if answers]
+    given = []
+    for row in rows:
+        answers = row.captions if isinstance(row.captions, list) else [row.captions]
+        for answer in answers:
+            if problem := text_problem(answer):
+                raise ConverterError(f'{path}: {row.label}: the answer ({answer_key}) {problem}')
+        if answers:
+            given.append(Counter(answers).most_common(1)[0][0])
+    return given
 
 
 def read_multiple_choice_answers(path: Path) -> list[str]:
@@ -57,9 +66,9 @@ def read_multiple_choice_answers(path: Path) -> list[str]:
     Raises ConverterError for a file of anything else.
     """
     try:
-        annotations = json.loads(path.read_text('utf-8'))['annotations']
-        return [annotation['multiple_choice_answer'] for annotation in annotations]
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        annotations = json.loads(path.read_text('utf-8-sig'))['annotations']
+        return [annotation['multiple_choice_answer'].strip() for annotation in annotations]
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise ConverterError(
             f'{path}: not the annotations of VQA v2, JSON with "annotations" that each have a '
             f'"multiple_choice_answer" ({type(error).__name__}: {error})'
@@ -79,13 +88,22 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--min-count', type=int, default=9, help='fewest questions of an answer (default: 9)'
     )
+    parser.add_argument(
+        '--answer-key', default='answer', help='of JSON Lines, CSV and TSV (default: answer)'
+    )
+    parser.add_argument(
+        '--image-key', default='image', help='of JSON Lines, CSV and TSV (default: image)'
+    )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     try:
-        given = [answer for path in args.annotations for answer in read_given_answers(path)]
+        given = [
+            answer for path in args.annotations
+            for answer in read_given_answers(path, args.answer_key, args.image_key)
+        ]
         answers = frequent_answers(given, args.min_count)
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(''.join(f'{answer}\n' for answer in answers), encoding='utf-8')

@@ -35,7 +35,7 @@ class ImagesAsTrained(BaseInferencer):
         pipelines = self.pipeline if isinstance(self.pipeline, tuple) else (self.pipeline, )
         steps = [step for pipeline in pipelines for step in getattr(pipeline, 'transforms', ())]
         loaders = [step for step in steps if isinstance(step, LoadImage)]
-        if isinstance(image, np.ndarray) or not loaders:
+        if not loaders:
             return image
         key = 'img_path' if isinstance(image, (str, Path)) else 'img'
         return loaders[0]({key: image})['img']

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mmcoca.labels import lines_of
 from mmcoca.registry import DATASETS
 
 from .annotation_files import AnnotationError, Row, text_problem
@@ -24,22 +27,32 @@ class ImageLabelDataset(ImageTextDataset):
         **kwargs: As in ImageTextDataset.
 
     Raises AnnotationError as ImageTextDataset does, and for a label that is no string or empty, an
-    image with two labels, and a label that is not among the classes unless others are skipped.
+    image with two labels, and a label that is not among the classes unless others are skipped; then
+    where no image is left.
     """
 
     TEXTS = 'labels'
 
-    def __init__(self, ann_file: str, label_key: str, skip_others: bool = False, **kwargs) -> None:
+    def __init__(
+        self,
+        ann_file: str,
+        label_key: str,
+        classes: str | Sequence[str] | None = None,
+        skip_others: bool = False,
+        **kwargs,
+    ) -> None:
         self.label_key = label_key
         self.skip_others = skip_others
-        super().__init__(ann_file, caption_key=label_key, **kwargs)
+        if isinstance(classes, str):
+            classes = lines_of(classes)
+        super().__init__(ann_file, caption_key=label_key, classes=classes, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Read and check the annotation file."""
         items, problems = {}, []
         for row in self.load_rows():
             for label in row['gt_caption']:
-                item = items.setdefault(row['img_path'], dict(row, gt_caption=label))
+                item = items.setdefault(row['image_id'], dict(row, gt_caption=label))
                 if item['gt_caption'] != label:
                     problems.append(
                         f"{row['row']}: image {row['img_path']} has two labels "
@@ -50,6 +63,8 @@ class ImageLabelDataset(ImageTextDataset):
         class_to_idx = self.class_to_idx
         if self.skip_others:
             items = {k: item for k, item in items.items() if item['gt_caption'] in class_to_idx}
+        if not items:
+            raise AnnotationError(f'{self.ann_file}: no image has one of the classes')
         for item in items.values():
             item['gt_label'] = class_to_idx.get(item['gt_caption'])
             if item['gt_label'] is None:

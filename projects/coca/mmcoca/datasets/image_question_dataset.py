@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from mmcoca.labels import plain_answer
 from mmcoca.registry import DATASETS
 
 from .annotation_files import AnnotationError, Row, read_annotations, text_problem
@@ -62,7 +63,8 @@ class ImageQuestionDataset(ImageTextDataset):
         for number, row in enumerate(self.load_rows()):
             (question, ) = row.pop('gt_caption')
             answers = self._answers[row['row']]
-            counts = Counter([answers] if isinstance(answers, str) else answers)
+            answers = [answers] if isinstance(answers, str) else answers
+            counts = Counter(map(plain_answer, answers))
             item = dict(row, question=question, question_id=number, gt_answer=list(counts))
             shares = [count / counts.total() for count in counts.values()]
             items.append(item | dict(gt_answer_weight=shares))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os.path as osp
+from collections import defaultdict
 from itertools import count
 
 
@@ -37,6 +38,14 @@ def give_image_ids(items: list[dict]) -> list[str]:
                 id_of_place[place] = next(numbers)
             item['image_id'] = id_of_place[place]
     return problems
+
+
+def several_ids(items: list[dict]) -> list[str]:
+    """The images, by their path, that have more than one `image_id`."""
+    ids = defaultdict(set)
+    for item in items:
+        ids[place_of(item)].add(item['image_id'])
+    return [place for place, of_place in ids.items() if len(of_place) > 1]
 
 
 def place_of(item: dict) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os.path as osp
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from mmcoca.registry import DATASETS
 from .annotation_files import AnnotationError, Row, id_problem, read_annotations, text_problem
 from .faults import CountsFaults, FaultLog, check_fraction, listing
 from .image_paths import existence_problem, image_path, storage_problem
-from .image_rows import give_image_ids, merge_images
+from .image_rows import give_image_ids, merge_images, place_of, several_ids
 from .transforms import UnreadableImageError, UnreadableVideoError
 
 UNREADABLE = (UnreadableImageError, UnreadableVideoError)
@@ -155,6 +156,13 @@ class ImageTextDataset(CountsFaults, BaseDataset):
         if skipped:
             message += f'; images skipped, without {self.TEXTS}: {len(skipped)}'
         print_log(message, logger='current')
+        if self.test_mode and (several := several_ids(kept)):
+            print_log(
+                f'{self.ann_file}: {len(several)} images have several ids, first {several[0]}: '
+                'each id counts as an image of its own, so that none finds all of its texts',
+                'current',
+                logging.WARNING,
+            )
         return kept
 
     @property
@@ -182,8 +190,9 @@ class ImageTextDataset(CountsFaults, BaseDataset):
         if not self.filter_cfg:
             return self.data_list
         prefix = self.data_prefix.get('img_path', '')
-        folder = osp.join(image_path(prefix, self.filter_cfg['folder']), '')
-        items = [item for item in self.data_list if item['img_path'].startswith(folder)]
+        folder = place_of(dict(img_path=image_path(prefix, self.filter_cfg['folder'])))
+        folder = osp.join(folder, '')
+        items = [item for item in self.data_list if place_of(item).startswith(folder)]
         if not items:
             raise AnnotationError(f'{self.ann_file}: no image in it lies in {folder}')
         return items

@@ -59,8 +59,12 @@ class MixedDataset(Dataset):
                 dataset.full_init()
 
     def __len__(self) -> int:
-        sizes = np.array([len(dataset) for dataset in self.datasets])
-        return int(np.ceil(sizes * PERIOD / self._shares).max())
+        return max(self._end_of(source) for source in range(len(self.datasets)))
+
+    def _end_of(self, source: int) -> int:
+        """Items of the mix until a source has been visited whole."""
+        times, last = divmod(len(self.datasets[source]) - 1, int(self._shares[source]))
+        return times * PERIOD + int(np.flatnonzero(self._pattern == source)[last]) + 1
 
     @property
     def shard_sizes(self) -> np.ndarray | None:

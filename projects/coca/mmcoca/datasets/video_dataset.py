@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmpretrain.datasets import BaseDataset
@@ -67,11 +68,16 @@ def listed_videos(ann_file: str, root: Path) -> list[tuple[Path, int]]:
 
 def sorted_videos(root: Path) -> tuple[tuple[str, ...], list[tuple[Path, int]]]:
     """The names of the class folders, and the videos in them."""
-    folders = sorted(path for path in root.iterdir() if path.is_dir())
+    folders = sorted(path for path in shown(root) if path.is_dir())
     videos = [
         (path, label)
         for label, folder in enumerate(folders)
-        for path in sorted(folder.iterdir())
+        for path in sorted(shown(folder))
         if path.is_dir() or path.suffix.lower() in VIDEO_ENDINGS
     ]
     return tuple(folder.name for folder in folders), videos
+
+
+def shown(folder: Path) -> Iterator[Path]:
+    """What a folder holds, but for hidden files and folders, such as macOS's notes on a file."""
+    return (path for path in folder.iterdir() if not path.name.startswith('.'))

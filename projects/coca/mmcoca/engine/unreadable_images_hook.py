@@ -9,14 +9,14 @@ from typing import Any
 
 from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmcoca.registry import HOOKS
 
 
 @HOOKS.register_module()
 class UnreadableImagesHook(Hook):
-    """Report skipped items of all processes at the end of each epoch; stop past the set's limit.
+    """Report skipped items of all processes after each pass over the data; stop past their limit.
 
     For ImageTextDataset and ImageTextShards, which count what they could not read; other data sets
     are left alone.
@@ -44,15 +44,25 @@ class UnreadableImagesHook(Hook):
         if self.every_n_train_iters(runner, self.interval):
             for dataset in counting_datasets(runner.train_dataloader.dataset):
                 dataset.check_faults(faults_of_all(dataset))
+        # A training counted in steps is one epoch to MMEngine, whatever it visits.
+        if isinstance(runner.train_loop, IterBasedTrainLoop
+                      ) and self.every_n_train_iters(runner, len(runner.train_dataloader)):
+            self._report(runner, runner.iter + 1)
+            self.before_train_epoch(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Report count and places, after the limit."""
+        self._report(runner, runner.iter)
+
+    @staticmethod
+    def _report(runner: Runner, steps: int) -> None:
         for dataset in counting_datasets(runner.train_dataloader.dataset):
             faults = faults_of_all(dataset)
             dataset.check_faults(faults)
             report = dataset.fault_report(faults)
             if report is not None:
-                runner.logger.warning(report)
+                # MMEngine leaves out a warning that it has given.
+                runner.logger.warning(f'by step {steps}: {report}')
 
 
 def faults_of_all(dataset: Any) -> Any:

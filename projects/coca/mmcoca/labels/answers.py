@@ -12,8 +12,13 @@ from mmcoca.errors import SettingError
 from .text_files import lines_of
 
 
+def plain_answer(answer: str) -> str:
+    """An answer without blanks around it, and with one between its words."""
+    return ' '.join(answer.split())
+
+
 def read_answers(answers: str | Sequence[str]) -> list[str]:
-    """Answers as they are; or of a file: a JSON list (.json), or an answer a line.
+    """Answers, plain; or those of a file: a JSON list (.json), or an answer a line.
 
     Raises SettingError for a file that does not exist or holds no such list, and for an answer that
     occurs twice.
@@ -27,13 +32,14 @@ def read_answers(answers: str | Sequence[str]) -> list[str]:
         )
     elif answers.endswith('.json'):
         try:
-            listed = json.loads(Path(answers).read_text('utf-8'))
+            listed = json.loads(Path(answers).read_text('utf-8-sig'))
         except (ValueError, RecursionError) as error:
             raise SettingError(f"answers '{answers}': invalid JSON: {error}") from error
     else:
         listed = lines_of(answers)
     if not isinstance(listed, list) or not all(isinstance(answer, str) for answer in listed):
         raise SettingError(f'answers {answers!r} are no list of strings')
+    listed = list(map(plain_answer, listed))
     if len(set(listed)) < len(listed):
         twice = next(answer for answer in listed if listed.count(answer) > 1)
         raise SettingError(f"answer '{twice}' is listed twice in {answers!r}")

@@ -128,7 +128,7 @@ class ImageTextShards(CountsFaults, Dataset):
         self._sizes_of_files = self.shard_sizes
         self.shard_faults = [fault for _, faults in indexes for fault in faults]
         self._ends = np.cumsum(self.shard_sizes).tolist()
-        self._check_shards([bool(faults) for _, faults in indexes])
+        self._check_shards([any(kind != 'no image' for kind, _ in found) for _, found in indexes])
         if len(self._weights) > 1 and caption_key is not None:
             self._check_keys()
 
@@ -337,7 +337,7 @@ class ImageTextShards(CountsFaults, Dataset):
     def _decoded(content: bytes, place: str) -> str:
         """The text of a .txt file."""
         try:
-            return content.decode().strip()
+            return content.decode('utf-8-sig').strip()
         except UnicodeDecodeError as error:
             raise Fault('text not in UTF-8', place, error.reason) from error
 

@@ -53,7 +53,8 @@ def expand(shards: str | Sequence[str]) -> list[str]:
     for path in found:
         if not is_url(path) and not os.path.isfile(path):
             raise AnnotationError(f'shard {path} does not exist')
-    for path, count in Counter(found).items():
+    for path, count in Counter(path if is_url(path) else os.path.realpath(path)
+                               for path in found).items():
         if count > 1:
             raise AnnotationError(f'shard {path} is named {count} times')
     return found

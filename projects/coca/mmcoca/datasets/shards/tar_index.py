@@ -9,6 +9,7 @@ import logging
 import os
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,11 @@ BLOCK = 512  # bytes, of tar
 # An index serves on all machines, also those that can read fewer of these.
 IMAGE_ENDINGS = frozenset(
     'avif bmp dib gif ico jfif jp2 jpe jpeg jpg pgm png pnm ppm svg tif tiff webp'.split()
+)
+# What NumPy and zipfile raise for a file that is not whole.
+DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile,
+    zlib.error
 )
 
 
@@ -92,7 +98,7 @@ def load_index(path: Path) -> ShardIndex | None:
         with np.load(path, allow_pickle=False) as arrays:
             samples, faults = arrays['samples'], arrays['faults'].tolist()
             size, written = map(int, arrays['state'])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except DAMAGED:
         return None
     if samples.dtype != SAMPLE or samples.ndim != 1:
         return None
@@ -160,6 +166,9 @@ def samples_of(shard: Path, size: int) -> Iterator[tuple[str, dict[str, int]]]:
         archive.fileobj.seek(archive.offset)
         if archive.fileobj.read(BLOCK) != bytes(BLOCK):
             raise tarfile.ReadError(f'damaged or cut short at byte {archive.offset}')
+        while content := archive.fileobj.read(2**20):
+            if any(content):
+                raise tarfile.ReadError(f'another archive behind the end at byte {archive.offset}')
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -50,5 +50,5 @@ class LabelsAsText(BaseTransform):
                 f'LabelsAsText: there are {len(self.classes)} classes, but label {max(labels)}'
             )
         names = [self.classes[label] for label in random.sample(labels, len(labels))]
-        caption = random.choice(self.prompts).format(self.separator.join(names))
+        caption = random.choice(self.prompts).replace('{}', self.separator.join(names))
         return dict(results, gt_caption=caption)

@@ -31,6 +31,7 @@ PILLOW_FORMATS = (
     'PNG', 'JPEG', 'GIF', 'WEBP', 'AVIF', 'BMP', 'DIB', 'TIFF', 'PPM', 'JPEG2000', 'ICO'
 )
 PNG_START, JPEG_START = b'\x89PNG\r\n\x1a\n', b'\xff\xd8\xff'
+ICO_START = b'\0\0\1\0'
 PLAIN_PNG_COLORS = (0, 2)  # grey, RGB
 # Chunks for which OpenCV's releases do different things: transparency, orientation, animation.
 PNG_EXTRAS = (b'tRNS', b'eXIf', b'acTL')
@@ -195,6 +196,8 @@ def decode_image(
     if is_svg(data):
         check_size((svg_size, svg_size), max_pixels)
         return draw_svg(data, svg_size, background or WHITE)
+    for size in ico_sizes(data):  # Pillow decodes them as it opens the file
+        check_size(size, max_pixels)
     with pillow_without_limit(), open_by_pillow(data) as image:
         check_size(image.size, max_pixels)
         image.load()
@@ -253,6 +256,22 @@ def plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
         else:
             place += 2 + struct.unpack_from('>H', data, place + 2)[0]
     return None
+
+
+def ico_sizes(data: bytes) -> Iterator[tuple[int, int]]:
+    """Width and height of each picture within an ICO file, PNG or bitmap; of another file none."""
+    if not data.startswith(ICO_START) or len(data) < 6:
+        return
+    for number in range(struct.unpack_from('<H', data, 4)[0]):
+        entry = 6 + 16 * number
+        if entry + 16 > len(data):
+            return
+        place = struct.unpack_from('<I', data, entry + 12)[0]
+        is_png = data.startswith(PNG_START, place)
+        of_size, form = (place + 16, '>II') if is_png else (place + 4, '<ii')
+        if of_size + 8 <= len(data):
+            width, height = struct.unpack_from(form, data, of_size)
+            yield abs(width), abs(height)
 
 
 @contextmanager
@@ -331,9 +350,11 @@ def flatten(image: Image.Image, background: Sequence[int] | None) -> np.ndarray:
 
 
 def loaded_image(image: np.ndarray | Image.Image, background: Sequence[int] | None) -> np.ndarray:
-    """An image in memory -> (height,width,3), BGR. Raises ValueError for another array."""
+    """An image in memory -> (height,width,3), uint8, BGR. Raises ValueError for another array."""
     if isinstance(image, Image.Image):
         return flatten(eight_bits(upright(image)), background)
+    if image.dtype != np.uint8:
+        raise ValueError(f'img is an array of {image.dtype}: use uint8, 0 to 255')
     if image.ndim == 3 and image.shape[2] == 3:
         return image
     if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):

@@ -9,6 +9,8 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from mmcoca.labels import plain_answer
+
 
 def answers_of(sample: DataSample) -> tuple[Sequence[str], Sequence[float]]:
     """The different answers of a sample and the share of annotators who gave each.
@@ -36,6 +38,7 @@ def answer_scores(
     """
     scores = torch.zeros(len(labels))
     for answer, share in zip(answers, shares, strict=True):
+        answer = plain_answer(answer)
         if answer in labels:
             scores[labels[answer]] = min(1.0, 0.3 * 10 * share)
     return scores

@@ -121,7 +121,8 @@ def read_captions(path: Path, settings: dict) -> dict[str, dict]:
                 f'{path}, line {number}: no caption of an image, so nothing is added to it'
             ) from error
     if complete != text:
-        path.write_bytes(complete)
+        with open(path, 'r+b') as file:  # nothing is written again, and so nothing can be lost
+            file.truncate(len(complete))
     return captions
 
 

@@ -104,12 +104,19 @@ class EMAHook(Hook):
         """Put the averages in the place of the weights."""
         averages = self.state_dict()
         if averages:
-            weights = checkpoint['state_dict']
-            checkpoint[KEY] = {f'module.{name}': weights[name] for name in averages}
+            weights, names = checkpoint['state_dict'], names_of_averages(runner)
+            checkpoint[KEY] = {f'module.{name}': weights[name] for name in names}
             checkpoint['state_dict'] = weights | {
-                name: value.cpu().view_as(weights[name])
-                for name, value in averages.items()
+                name: averages[average].cpu().view_as(weights[name])
+                for name, average in names.items()
             }
+
+
+def names_of_averages(runner: Runner) -> dict[str, str]:
+    """Each averaged parameter's name in a checkpoint, of tied ones all, and its average's name."""
+    names = {id(parameter): name for name, parameter in averaged(runner)}
+    every = unwrapped(runner).named_parameters(remove_duplicate=False)
+    return {name: names[id(parameter)] for name, parameter in every if id(parameter) in names}
 
 
 def unwrapped(runner: Runner) -> nn.Module:

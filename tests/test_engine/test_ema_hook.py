@@ -16,11 +16,13 @@ from mmcoca.weights import read_state_dict
 
 
 class Model(BaseModel):
-    """A line, with a buffer that counts its steps."""
+    """A line, whose weight has two names, with a buffer that counts its steps."""
 
     def __init__(self):
         super().__init__()
         self.line = torch.nn.Linear(2, 1)
+        self.tied = torch.nn.Linear(2, 1, bias=False)
+        self.tied.weight = self.line.weight
         self.scale = torch.nn.Parameter(torch.tensor(1.0))
         self.fixed = torch.nn.Parameter(torch.ones(2), requires_grad=False)
         self.register_buffer('steps', torch.zeros(()))
@@ -106,7 +108,9 @@ def test_averages_are_evaluated_and_saved(tmp_path, begin_iter):
     torch.testing.assert_close(checkpoint['state_dict']['line.weight'], averages[5])
     torch.testing.assert_close(checkpoint[KEY]['module.line.weight'], plain.line.weight)
     assert checkpoint['state_dict']['steps'] == 6 and checkpoint['state_dict']['scale'].dim() == 0
-    assert set(checkpoint[KEY]) == {'module.line.weight', 'module.line.bias', 'module.scale'}
+    names = ('line.weight', 'tied.weight', 'line.bias', 'scale')
+    assert set(checkpoint[KEY]) == {f'module.{name}' for name in names}
+    torch.testing.assert_close(checkpoint['state_dict']['tied.weight'], averages[5])
     read = read_state_dict(str(tmp_path / 'iter_6.pth'))
     torch.testing.assert_close(read['line.weight'], averages[5])
 

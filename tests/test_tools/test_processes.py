@@ -151,6 +151,7 @@ _base_ = '{base}'
 model_wrapper_cfg = dict(type='mmcoca.FullyShardedModel')
 model = dict(activation_checkpointing=['text'])
 custom_hooks = [dict(type='mmcoca.EMAHook', momentum=0.2)]
+default_hooks = dict(checkpoint=dict(save_best='auto'))
 """
 
 
@@ -171,6 +172,8 @@ def test_a_model_in_parts_goes_on_in_one_piece(repository, emoji_data, drawings,
     ]
     assert len(moved) > 50
     values = [row for row in logged(run) if 'i2t/retrieval/Recall@1' in row]
+    best = torch.load(run / 'best_i2t_retrieval_Recall@1_epoch_1.pth', weights_only=False)
+    assert all(torch.equal(plain[name], value) for name, value in best['state_dict'].items())
 
     metrics = []
     for number, start in enumerate(([sys.executable], [*TORCHRUN, '--master-port', free_port()])):

@@ -225,9 +225,10 @@ def whole_states(runner: Runner) -> Iterator[None]:
     """Within it the first process can save a checkpoint of a model in parts, without the others.
 
     MMEngine's runners ask model, optimizer and hooks for their state in the first process alone.
+    May be entered again within: MMEngine saves the last checkpoint while it saves a best one.
     """
     model = runner.model
-    if not isinstance(model, FullyShardedModel):
+    if not isinstance(model, FullyShardedModel) or 'state_dict' in vars(model.module):
         yield
         return
     model.share()

@@ -187,6 +187,23 @@ def test_a_rest_that_fills_no_batch_of_another_size(train):
     assert position_in(last) == ('iter_5', 0, 32)
 
 
+def test_gradients_are_accumulated_up_to_the_last_step_of_batches_of_another_size(train):
+    """Steps 4 and 5 of five, where two of each epoch would have been four."""
+    third = train(BY_EPOCHS, 'train_cfg.max_epochs=1', EVERY_THIRD).with_name('iter_3.pth')
+    weights = [weights_in(third)]
+    options = ['train_dataloader.batch_size=16', 'optim_wrapper.accumulative_counts=2']
+    options += ['train_cfg.max_epochs=2', 'default_hooks.checkpoint.interval=1']
+    last = train(BY_EPOCHS, *options, resume=third)
+    assert position_in(last) == ('iter_5', 1, 32)
+    weights += [weights_in(last.with_name('iter_4.pth')), weights_in(last)]
+    assert not torch.equal(weights[0], weights[1]) and not torch.equal(weights[1], weights[2])
+
+
+def weights_in(checkpoint):
+    weights = torch.load(checkpoint, weights_only=False)['ema_state_dict']  # not the averages
+    return weights['module.text.unimodal.cls_embedding']
+
+
 def test_data_of_another_size_are_an_error(run_tool, tmp_path, train):
     last = train(BY_ITERATIONS, 'train_cfg.max_iters=2')
     options = ['train_dataloader.dataset.indices=16', 'train_cfg.max_iters=4']

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
@@ -30,6 +31,10 @@ class ResumeHook(Hook):
     the same processes repeats the losses of one that was not, on CPUs to the bit.
 
     With another sampler the data begin again as MMEngine has them.
+
+    Gradients that had been accumulated when a checkpoint was saved (`accumulative_counts` of the
+    optim_wrapper) are not in it: the step in which they would have counted goes on without them.
+    An interval of checkpoints that accumulative_counts divides leaves none.
 
     Raises SettingError where the checkpoint's data had another number of items.
     """
@@ -67,7 +72,10 @@ class ResumeHook(Hook):
             whole_epoch = len(loader)
             sampler.go_on(self._position['epoch'], self._position['done'])
             epochs_after = loop.max_epochs - loop.epoch - 1
-            loop._max_iters = loop.iter + len(loader) + epochs_after * whole_epoch
+            total = loop.iter + len(loader) + epochs_after * whole_epoch
+            if total != loop.max_iters:
+                loop._max_iters = total
+                tell_number_of_steps(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin the epoch at the position."""
@@ -111,6 +119,13 @@ class ResumeHook(Hook):
         """Put the position into the checkpoint."""
         if self._draws_by_position:
             checkpoint[KEY] = dict(self._position)
+
+
+def tell_number_of_steps(runner: Runner) -> None:
+    """Have the optimizer, which accumulates gradients, know the last step."""
+    if isinstance(runner.optim_wrapper, OptimWrapper):
+        loop = runner.train_loop
+        runner.optim_wrapper.initialize_count_status(runner.model, loop.iter, loop.max_iters)
 
 
 def first_position(runner: Runner) -> dict[str, int]:

@@ -164,6 +164,34 @@ def test_the_schedule_of_the_config_goes_on_if_asked_for(trained, emoji_data, tm
     assert 'settings and schedule of the config' in log_of(tmp_path / 'resumed')
 
 
+SCHEDULES = """
+_base_ = '{base}'
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, end=3, by_epoch=True, convert_to_iter_based=True),
+    dict(type='MultiStepLR', milestones=[2, 3], gamma=0.5, by_epoch=True),
+    dict(type='ExponentialLR', gamma=0.9, by_epoch=False),
+]
+"""
+
+
+def test_the_schedule_of_the_config_goes_on_with_batches_of_another_size(emoji_data, tmp_path):
+    """What is left of the data has the rates of a training that had those batches from its start.
+    """
+    config = tmp_path / 'schedules.py'
+    config.write_text(SCHEDULES.format(base=CONFIG))
+    old = [*options(emoji_data), 'default_hooks.checkpoint.by_epoch=False']
+    train(tmp_path / 'old', old, config=config)  # two epochs of two steps
+    changed = [*options(emoji_data), 'train_cfg.max_epochs=4', 'train_dataloader.batch_size=4']
+    train(tmp_path / 'whole', changed, config=config)
+    expected = list(rates(tmp_path / 'whole').values())
+    assert len(expected) == 16
+    for steps, visited in ((3, 6), (4, 8)):  # within an epoch, and at its end
+        work_dir = tmp_path / f'resumed{steps}'
+        args = ('--resume', str(tmp_path / 'old' / f'iter_{steps}.pth'))
+        train(work_dir, changed, *args, '--resume-schedule', 'config', config=config)
+        assert list(rates(work_dir).values()) == pytest.approx(expected[visited:])
+
+
 def rates(work_dir):
     """The learning rate of each step."""
     (path, ) = work_dir.glob('*/vis_data/scalars.json')

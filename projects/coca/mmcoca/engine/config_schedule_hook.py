@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 from mmengine.hooks import Hook
+from mmengine.optim import _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmcoca.registry import HOOKS
@@ -15,12 +17,13 @@ from mmcoca.registry import HOOKS
 class ConfigScheduleHook(Hook):
     """After a resume, give the optimizer the settings and the schedule of the config.
 
-    Learning rate, weight decay and so on become what they would be at this step, had the training
-    run by this config from its start. MMEngine goes on with the checkpoint's, whatever the config
-    says. The optimizer's averages stay.
+    Learning rate, weight decay and so on become what they would be here, had the training run by
+    this config from its start: in loops by epochs, what is left of the data tells where that is,
+    whatever the batches were before; in loops by iterations, the number of the step. MMEngine goes
+    on with the checkpoint's, whatever the config says. The optimizer's averages stay.
     """
 
-    priority = 'VERY_HIGH'
+    priority = 'LOW'  # after ResumeHook, which tells the sampler what is left of the epoch
 
     def before_run(self, runner: Runner) -> None:
         """Note what the config asks for, before MMEngine loads the checkpoint."""
@@ -30,6 +33,7 @@ class ConfigScheduleHook(Hook):
              if name != 'params'}
             for group in runner.optim_wrapper.param_groups
         ]
+        self._epoch_length = len(runner.train_dataloader)
         self._schedules = [copy.deepcopy(s.state_dict()) for s in runner.param_schedulers or ()]
 
     def before_train(self, runner: Runner) -> None:
@@ -41,10 +45,18 @@ class ConfigScheduleHook(Hook):
         schedulers = runner.param_schedulers or ()
         for scheduler, state in zip(schedulers, self._schedules):
             scheduler.load_state_dict(state)
-        has_epochs = isinstance(runner.train_loop, EpochBasedTrainLoop)
-        epoch_length = len(runner.train_dataloader)
-        for done in range(1, runner.iter + 1):
-            ends_epoch = has_epochs and done % epoch_length == 0
-            for scheduler in schedulers:
-                if not scheduler.by_epoch or ends_epoch:
-                    scheduler.step()
+        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+            for _ in range(runner.epoch):
+                step(schedulers, self._epoch_length)
+                step(schedulers, 1, by_epoch=True)
+            step(schedulers, self._epoch_length - len(runner.train_dataloader))
+        else:
+            step(schedulers, runner.iter)
+
+
+def step(schedulers: Iterable[_ParamScheduler], times: int, by_epoch: bool = False) -> None:
+    """Go on with those schedulers that count epochs, or with those that count iterations."""
+    for _ in range(times):
+        for scheduler in schedulers:
+            if scheduler.by_epoch == by_epoch:
+                scheduler.step()

@@ -110,6 +110,57 @@ def test_open_clips_architecture(repository, tmp_path):
     assert settings['image_size'] == [64, 64] and settings['max_length'] == 76
 
 
+OWN_DECODER = """
+from mmcoca.models.text import AggregatingUnimodalDecoder
+from mmcoca.registry import MODELS
+
+@MODELS.register_module()
+class SeesPadding(AggregatingUnimodalDecoder):
+    'Its mean is over the padding, too: zero in PyTorch, computed in ONNX.'
+
+    def aggregate(self, x, texts):
+        return texts.packing.pad(x).mean(dim=1)
+"""
+
+
+@pytest.fixture
+def start_of(repository, emoji_data, tmp_path, monkeypatch):
+    """A function: the tiny model with another lower half, at random weights, as a command line."""
+
+    def arguments(unimodal):
+        config = tmp_path / 'config.py'
+        config.write_text(
+            f"_base_ = '{repository / 'configs/coca/coca_tiny_emoji.py'}'\n"
+            "custom_imports = dict(imports=['sees_padding'])\n"
+            f"model = dict(tokenizer=dict(vocab_file='{emoji_data / 'tokenizer.json'}'), "
+            f'text=dict(unimodal=dict({unimodal})))\n'
+        )
+        cfg = Config.fromfile(config)
+        init_default_scope(cfg.default_scope)
+        torch.manual_seed(0)
+        torch.save(MODELS.build(cfg.model).state_dict(), tmp_path / 'start.pth')
+        return [config, tmp_path / 'start.pth', '--out', tmp_path / 'onnx']
+
+    (tmp_path / 'sees_padding.py').write_text(OWN_DECODER)
+    monkeypatch.syspath_prepend(tmp_path)
+    return arguments
+
+
+def test_the_tool_fails_where_what_it_wrote_is_another_model(run_tool, start_of):
+    arguments = start_of("type='mmcoca.SeesPadding', num_cls_tokens=1")
+    done = run_tool('model_converters/to_onnx.py', *arguments)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert f'error: {arguments[-1]} computes something else than the model' in done.stderr
+    assert '8 of 8 greedy captions' in done.stderr and ' of texts' in done.stderr
+
+
+def test_the_tool_tells_how_near_it_is(run_tool, start_of):
+    unimodal = "type='mmcoca.AggregatingUnimodalDecoder', with_text_tokens=True"
+    done = run_tool('model_converters/to_onnx.py', *start_of(unimodal))
+    assert done.returncode == 0, done.stderr
+    assert 'largest difference from PyTorch: ' in done.stdout
+
+
 def test_models_without_a_head_and_missing_packages(model, tiny_config, tmp_path, monkeypatch):
     cfg = copy.deepcopy(tiny_config)
     cfg.model.captioning_head = None

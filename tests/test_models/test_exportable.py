@@ -15,6 +15,9 @@ CAPTIONS = ['a much longer text about nothing at all', 'cat', 'red circle', 'key
 DECODERS = dict(
     paper={},
     several_cls=dict(unimodal=dict(type='mmcoca.AggregatingUnimodalDecoder', num_cls_tokens=2)),
+    cls_and_text=dict(
+        unimodal=dict(type='mmcoca.AggregatingUnimodalDecoder', with_text_tokens=True)
+    ),
     open_clip=dict(
         unimodal=dict(type='mmcoca.FixedLengthUnimodalDecoder'),
         multimodal=dict(type='mmcoca.TwoMLPMultimodalDecoder'),

@@ -49,5 +49,9 @@ class AggregatingUnimodalDecoder(UnimodalDecoder):
     def aggregate(self, x: Tensor, texts: PackedTexts) -> Tensor:
         """Packed states (T,D) -> their means (B,D)."""
         if self.with_text_tokens:
-            return texts.packing.pad(x).sum(dim=1) / texts.packing.lengths[:, None]
+            lengths = texts.packing.lengths[:, None]
+            place = torch.arange(texts.packing.max_length, device=x.device)
+            # An exported model computes the padding, too.
+            own = texts.packing.pad(x).masked_fill((place >= lengths)[..., None], 0)
+            return own.sum(dim=1) / lengths
         return x[texts.cls_rows].mean(dim=1)

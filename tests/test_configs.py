@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from mmpretrain.registry import MODELS
@@ -57,6 +58,27 @@ def test_checkpoints_are_counted_as_the_training_is(name):
     if loop and not loop.by_epoch:
         # Tasks complete the fine-tuning configs with their number of steps.
         assert hook.by_epoch is False and hook.interval <= loop.get('max_iters', hook.interval)
+
+
+SCHEDULES = sorted(path.stem for path in (CONFIGS / '_base_' / 'schedules').glob('*.py'))
+
+
+@pytest.mark.parametrize('name', SCHEDULES)
+def test_schedules_take_models_with_tied_embeddings(name, tiny_config):
+    cfg = Config.fromfile(CONFIGS / '_base_' / 'schedules' / f'{name}.py')
+    settings = cfg.get('schedule', cfg).get('optim_wrapper', {})
+    constructor = settings.get('constructor', 'DefaultOptimWrapperConstructor')
+    if 'paramwise_cfg' not in settings or constructor != 'DefaultOptimWrapperConstructor':
+        pytest.skip('no settings for some of the parameters')
+    init_default_scope('mmpretrain')
+    tied = tiny_config.copy()
+    tied.merge_from_dict(dict(model=dict(captioning_head=dict(tie_embeddings=True))))
+    model = MODELS.build(tied.model)
+    optimizer = dict(type='AdamW', lr=settings.optimizer.lr, weight_decay=0.1)
+    settings = dict(optimizer=optimizer, paramwise_cfg=settings.paramwise_cfg.to_dict())
+    groups = build_optim_wrapper(model, settings).optimizer.param_groups
+    taken = [id(parameter) for group in groups for parameter in group['params']]
+    assert sorted(taken) == sorted(map(id, model.parameters()))
 
 
 def millions(*modules):

@@ -149,6 +149,17 @@ def test_mistakes_with_own_classes_are_one_line(config):
     assert "unexpected keyword argument 'nothing'" in line
 
 
+def test_tied_weights_with_settings_by_parameter_tell_the_remedy(config):
+    optimizer = dict(type='AdamW', lr=1e-3, weight_decay=0.1)
+    wrapper = dict(optimizer=optimizer, paramwise_cfg=dict(norm_decay_mult=0.0))
+    with open(config, 'a') as file:
+        file.write(f'\noptim_wrapper = {wrapper}\n')
+    tied = 'model.captioning_head.tie_embeddings=True'
+    line = one_line(config, tied)
+    assert line.endswith('tied weights need optim_wrapper.paramwise_cfg.bypass_duplicate=True')
+    run(config, tied, 'optim_wrapper.paramwise_cfg.bypass_duplicate=True')
+
+
 def test_data_of_libraries_name_their_files(config):
     """A data set of mmpretrain that meets another format."""
     (config.parent / 'list.json').write_text('[1]')

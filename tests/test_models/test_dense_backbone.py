@@ -185,6 +185,21 @@ def test_layer_wise_decay_of_an_encoder_inside_a_detector():
         depth_in_encoder(nn.Linear(1, 1))
 
 
+def test_layer_wise_decay_takes_tied_weights_once():
+    init_default_scope('mmpretrain')
+    model = Detector()
+    model.backbone.layers[1].ln1.weight = model.backbone.layers[0].ln1.weight
+    decay = dict(
+        constructor='mmcoca.LayerDecayConstructor',
+        optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1),
+        paramwise_cfg=dict(layer_decay_rate=0.5),
+    )
+    groups = build_optim_wrapper(model, decay).optimizer.param_groups
+    names = [group['param_name'] for group in groups]
+    assert names == [name for name, _ in model.named_parameters()]
+    assert 'backbone.layers.0.ln1.weight' in names
+
+
 def test_simple_feature_pyramid():
     torch.manual_seed(0)
     pyramid = SimpleFeaturePyramid(32, 8)

@@ -15,6 +15,7 @@ optim_wrapper = dict(
         bias_decay_mult=0.0,
         flat_decay_mult=0.0,
         custom_keys=dict(cls_token=dict(decay_mult=0.0), logit_scale=dict(decay_mult=0.0)),
+        bypass_duplicate=True,  # of tied embeddings
     ),
 )
 param_scheduler = [

@@ -8,7 +8,8 @@ schedule = dict(
     optim_wrapper=dict(
         optimizer=dict(lr=pretrained_lr),
         paramwise_cfg=dict(
-            custom_keys=dict(understanding_head=dict(lr_mult=head_lr / pretrained_lr))
+            custom_keys=dict(understanding_head=dict(lr_mult=head_lr / pretrained_lr)),
+            bypass_duplicate=True,  # of tied embeddings
         ),
     ),
     train_cfg=dict(max_iters=50_000),

@@ -80,6 +80,8 @@ def config_errors(cfg: Config) -> Iterator[None]:
         hint = ''
         if 'is not in the mmpretrain::dataset registry' in str(error) and not WITH_MULTIMODAL:
             hint = ' Data sets of image and text need transformers: pip install "mmcoca[tasks]"'
+        if 'parameters appear in more than one parameter group' in str(error):
+            hint = ': tied weights need optim_wrapper.paramwise_cfg.bypass_duplicate=True'
         raise UserError(f'{cfg.filename}: {reason_of(error)}{hint}') from error
 
 

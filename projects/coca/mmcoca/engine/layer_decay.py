@@ -18,7 +18,8 @@ class LayerDecayConstructor(LearningRateDecayOptimWrapperConstructor):
 
     What is not the encoder's has the whole learning rate. Takes
     `paramwise_cfg=dict(layer_decay_rate=0.7)` (ViTDet, arXiv 2203.16527, appendix A.2: 0.7 for a
-    base, 0.8 for a large encoder) and what mmpretrain's takes beside it.
+    base, 0.8 for a large encoder) and what mmpretrain's takes beside it. A parameter with several
+    names is that of the first.
 
     Raises ValueError for a model without a part that has `get_layer_depth`.
     """
@@ -34,6 +35,9 @@ class LayerDecayConstructor(LearningRateDecayOptimWrapperConstructor):
         """As mmpretrain's; called with a model, then by itself with each of its parts."""
         depth = get_layer_depth or depth_in_encoder(module)
         super().add_params(params, module, prefix, depth, **kwargs)
+        if not prefix:  # all parts are through
+            firsts = {id(group['params'][0]): group for group in reversed(params)}
+            params[:] = [group for group in params if firsts[id(group['params'][0])] is group]
 
 
 def depth_in_encoder(model: nn.Module) -> Callable[[str], tuple[int, int]]:

@@ -106,12 +106,16 @@ def test_search_by_words_file_and_drawing(answers, folder):
         answers.search('  ', None, white, 3)
 
 
-def test_pictures_of_shards(folder, tmp_path):
+def write_shapes(shard, folder, names):
     samples = [
         ShardSample(f'{i}', (folder / f'{name}.png').read_bytes(), '.png', dict(caption=name))
-        for i, name in enumerate(('heart', 'x'))
+        for i, name in enumerate(names)
     ]
-    write_shard(tmp_path / '0.tar', samples)
+    write_shard(shard, samples)
+
+
+def test_pictures_of_shards(folder, tmp_path):
+    write_shapes(tmp_path / '0.tar', folder, ['heart', 'x'])
     pictures = ShardPictures(str(tmp_path))
     assert pictures.title('0.tar/1.png') == 'x'
     expected = np.asarray(Image.open(folder / 'x.png'))[..., ::-1]
@@ -156,6 +160,20 @@ def test_the_index_is_made_anew_when_a_picture_comes(folder, tmp_path, monkeypat
     shutil.copy(folder / 'heart.png', tmp_path / 'shapes')
     for _ in range(2):
         assert index_of(args, pictures, 'mark').names == ['heart.png', 'x.png']
+    assert len(list((tmp_path / 'cache').rglob('*.safetensors'))) == 2
+
+
+def test_the_index_is_made_anew_when_a_shard_of_a_pattern_changes(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    args = parse_args(['--shards', str(tmp_path / '{0..1}.tar')])
+    for number, shape in enumerate(('x', 'heart')):
+        write_shapes(tmp_path / f'{number}.tar', folder, [shape])
+    names = ['0.tar/0.png', '1.tar/0.png']
+    for _ in range(2):
+        assert index_of(args, ShardPictures(args.shards), 'mark').names == names
+    write_shapes(tmp_path / '1.tar', folder, ['heart', 'circle'])
+    names += ['1.tar/1.png']
+    assert index_of(args, ShardPictures(args.shards), 'mark').names == names
     assert len(list((tmp_path / 'cache').rglob('*.safetensors'))) == 2
 
 

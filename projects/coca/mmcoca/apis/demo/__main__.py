@@ -69,7 +69,8 @@ def index_of(
         mark: Of the model's weights.
     """
     cache = Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache'), 'mmcoca')
-    key = f'{Path(pictures.source).resolve()} {mark} {state_of_files(Path(pictures.source))}'
+    files = [(str(file), *state_of(file)) for file in pictures.files()]
+    key = repr((str(Path(pictures.source).resolve()), mark, files))
     path = cache / f'index-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors'
     if not path.is_file():
         new = path.with_suffix('.new.safetensors')
@@ -83,12 +84,6 @@ def index_of(
         new.rename(path)
         print(f'the index is kept in {path}')
     return EmbeddingIndex.load(path)
-
-
-def state_of_files(source: Path) -> list[tuple]:
-    """What changes when a file of a folder does, or a file."""
-    files = sorted(source.rglob('*')) if source.is_dir() else [source]
-    return [(str(file), *state_of(file)) for file in files if file.is_file()]
 
 
 def load_vqa(path: str | None) -> CoCaForVQA | None:

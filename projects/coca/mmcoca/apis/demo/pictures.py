@@ -9,6 +9,7 @@ import numpy as np
 
 from mmcoca.datasets import ImageTextShards
 from mmcoca.datasets.shards import Fault
+from mmcoca.datasets.shards.shard_names import is_url
 from mmcoca.datasets.transforms.load_image import decode_image, read_image
 
 SHOWN_SIZE = 128  # pixels to which SVG is drawn
@@ -21,6 +22,10 @@ class FolderPictures:
 
     def __init__(self, source: str) -> None:
         self.source = source
+
+    def files(self) -> list[Path]:
+        """What an index is made of: all files below the folder."""
+        return sorted(path for path in Path(self.source).rglob('*') if path.is_file())
 
     def picture(self, name: str) -> np.ndarray:
         """(height,width,3), BGR. Raises UnreadableImageError where the file has gone."""
@@ -43,6 +48,10 @@ class ShardPictures:
             '/'.join(PurePath(self._shards.image_file(place)[0]).parts[-2:]): place
             for place in range(len(self._shards))
         }
+
+    def files(self) -> list[Path]:
+        """What an index is made of: the shards, but for those of a web server."""
+        return [Path(name) for name in self._shards.names if not is_url(name)]
 
     def picture(self, name: str) -> np.ndarray:
         """(height,width,3), BGR."""

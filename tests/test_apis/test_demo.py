@@ -122,6 +122,19 @@ def test_pictures_of_shards(folder, tmp_path):
     np.testing.assert_array_equal(pictures.picture('0.tar/1.png'), expected)
 
 
+def test_pictures_of_shards_with_the_same_name(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    for name in ('x', 'heart'):
+        write_shapes(tmp_path / name / '0.tar', folder, [name])
+    args = parse_args(['--shards', str(tmp_path / '{x,heart}')])
+    pictures = ShardPictures(args.shards)
+    names = index_of(args, pictures, 'mark').names
+    assert names == ['x/0.tar/0.png', 'heart/0.tar/0.png']
+    assert [pictures.title(name) for name in names] == ['x', 'heart']
+    expected = np.asarray(Image.open(folder / 'x.png'))[..., ::-1]
+    np.testing.assert_array_equal(pictures.picture(names[0]), expected)
+
+
 def test_captions_and_classes(answers, folder):
     path = str(folder / 'heart.png')
     result = answers.caption(path)

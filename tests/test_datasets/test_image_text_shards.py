@@ -36,6 +36,7 @@ from mmcoca.datasets.shards import (
     index_path,
     write_shard,
 )
+from mmcoca.datasets.shards.shard_names import short_names
 from mmcoca.errors import SettingError
 from mmcoca.registry import DATASETS
 
@@ -91,6 +92,30 @@ def test_items_in_order(tmp_path):
         data[9]
     built = DATASETS.build(dict(type='mmcoca.ImageTextShards', shards=str(tmp_path)))
     assert built[0]['gt_caption'] == 'thing 0'
+
+
+def test_short_places_are_those_of_one_sample_each(tmp_path):
+    """With folders of shards that have the same name, and the members' own."""
+    for folder in ('a', 'b', 'far/a'):
+        make_shards(tmp_path / folder, (1, 1))
+    (tmp_path / 'b' / '00001.tar').rename(tmp_path / 'b' / 'other.tar')
+    write_tar(tmp_path / 'far' / 'x.tar', [('./m/0.png', encoded(1)), ('n/0.png', encoded(2))])
+    names = ('a', 'b', 'far/a', 'far')
+    data = ImageTextShards([f'{tmp_path}/{name}' for name in names])
+    assert [data.short_place(i,
+                             data.image_file(i)[0]) for i in range(len(data))] == [
+                                 f'{tmp_path.name}/a/00000.tar/000.png',
+                                 f'{tmp_path.name}/a/00001.tar/001.png',
+                                 'b/00000.tar/000.png',
+                                 'other.tar/001.png',
+                                 'far/a/00000.tar/000.png',
+                                 'far/a/00001.tar/001.png',
+                                 'x.tar/m/0.png',
+                                 'x.tar/n/0.png',
+                             ]
+    urls = ['http://a/0.tar', 'http://b/0.tar?key=1', 'http://b/1.tar']
+    assert short_names(urls) == ['0.tar', '0.tar?key=1', '1.tar']
+    assert short_names(['0.tar', 'a/0.tar', '/a/0.tar']) == ['0.tar', 'a/0.tar', '/a/0.tar']
 
 
 def test_forms_of_the_wild(tmp_path):

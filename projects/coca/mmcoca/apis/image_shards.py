@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from mmcv.transforms import Compose
 from torch import Tensor
@@ -20,6 +19,8 @@ from .image_files import pipeline_of
 
 class ImageShards(Dataset):
     """The images of shards for `load_batches`, each with its name: shard and member.
+
+    Of shards with the same name in several folders with as much of those as tells them apart.
 
     Args:
         model: Whose config's test pipeline prepares them.
@@ -44,7 +45,7 @@ class ImageShards(Dataset):
         name = f'sample {index}'
         try:
             place, content = self.shards.image_file(index)
-            name = '/'.join(PurePath(place).parts[-2:])
+            name = self.shards.short_place(index, place)
             return name, self.pipeline(dict(img_bytes=content, img_path=place))['inputs']
         except (Fault, UnreadableImageError) as error:
             return name, str(error)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
@@ -45,7 +45,8 @@ class ShardPictures:
         self.source = source
         self._shards = ImageTextShards(source, max_unreadable=1, test_mode=True)
         self._places = {
-            '/'.join(PurePath(self._shards.image_file(place)[0]).parts[-2:]): place
+            self._shards.short_place(place,
+                                     self._shards.image_file(place)[0]): place
             for place in range(len(self._shards))
         }
 

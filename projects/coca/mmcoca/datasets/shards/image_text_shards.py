@@ -11,7 +11,8 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from ..faults import CountsFaults, FaultLog, Faults, check_fraction, listing
 from ..transforms import UnreadableImageError
 from .open_shard import OpenShard
 from .shard_cache import GIB, ShardCache
-from .shard_names import expand
+from .shard_names import expand, short_names
 from .tar_index import SAMPLE, ShardIndex, named_faults
 
 FAULTS = (
@@ -245,6 +246,18 @@ class ImageTextShards(CountsFaults, Dataset):
         except OSError as error:
             raise Fault('unreadable shard', shard.name, error) from error
         return f'{shard.name}/{member}', image
+
+    def short_place(self, index: int, place: str) -> str:
+        """What `image_file` says of a sample's place, with no more of the shard's folders than tell
+        it from another of its name.
+        """
+        number = self.fault_group(index)
+        member = place.removeprefix(f'{self.names[number]}/')
+        return str(PurePath(f'{self._short_names[number]}/{member}'))
+
+    @cached_property
+    def _short_names(self) -> list[str]:
+        return short_names(self.names)
 
     def keys_of(self, index: int) -> set[str]:
         """The caption keys that sample `index` has; none where it cannot be read."""

@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from ..annotation_files import AnnotationError
 
@@ -77,3 +78,22 @@ def without_braces(pattern: str) -> Iterator[str]:
         parts = braces[1].split(',')
     for part in parts:
         yield from without_braces(before + part + after)
+
+
+def short_names(shards: Sequence[str]) -> list[str]:
+    """Paths and URLs, all different -> their file names, with folders where several have the same.
+
+    As few folders as tell those apart.
+    """
+    parts = [PurePath(shard).parts for shard in shards]
+    lengths = [1] * len(shards)
+    while True:
+        names = [part[-length:] for part, length in zip(parts, lengths)]
+        counts = Counter(names)
+        longer = [
+            min(length + (counts[name] > 1), len(part))
+            for part, length, name in zip(parts, lengths, names)
+        ]
+        if longer == lengths:
+            return [str(PurePath(*name)) for name in names]
+        lengths = longer

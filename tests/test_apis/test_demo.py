@@ -190,6 +190,19 @@ def test_the_index_is_made_anew_when_a_shard_of_a_pattern_changes(folder, tmp_pa
     assert len(list((tmp_path / 'cache').rglob('*.safetensors'))) == 2
 
 
+def test_a_picture_whose_name_is_not_utf_8_is_found(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    source = tmp_path / os.fsdecode(b'h\xe9arts')
+    source.mkdir()
+    shutil.copy(folder / 'heart.png', source / os.fsdecode(b'c\xe9ur.png'))
+    args = parse_args(['--images', str(source)])
+    model, pictures = load_model('coca_small_icons', device='cpu'), FolderPictures(args.images)
+    answers = Answers(model, index_of(args, pictures, 'mark'), pictures)
+    ((picture, title), ) = answers.search('heart', None, None, 3)
+    assert title.startswith('c\\xe9ur.png · ') and title.encode()
+    np.testing.assert_array_equal(picture, np.asarray(Image.open(folder / 'heart.png')))
+
+
 # In a browser
 
 

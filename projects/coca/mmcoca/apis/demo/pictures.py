@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from mmcoca.datasets import ImageTextShards
 from mmcoca.datasets.shards import Fault
 from mmcoca.datasets.shards.shard_names import is_url
 from mmcoca.datasets.transforms.load_image import decode_image, read_image
+
+from ..image_files import name_below
 
 SHOWN_SIZE = 128  # pixels to which SVG is drawn
 
@@ -29,7 +32,14 @@ class FolderPictures:
 
     def picture(self, name: str) -> np.ndarray:
         """(height,width,3), BGR. Raises UnreadableImageError where the file has gone."""
-        return read_image(Path(self.source, name), svg_size=SHOWN_SIZE)
+        path = self._others.get(name, Path(self.source, name))
+        return read_image(path, svg_size=SHOWN_SIZE)
+
+    @cached_property
+    def _others(self) -> dict[str, Path]:
+        """The files whose names are other bytes than UTF-8, by what is written for them."""
+        paths = {name_below(path, self.source): path for path in self.files()}
+        return {name: path for name, path in paths.items() if Path(self.source, name) != path}
 
     def title(self, name: str) -> str:
         """What stands below a picture."""

@@ -388,3 +388,41 @@ def test_checkpoint_that_would_execute_code_is_refused(run_tool, tmp_path):
         assert done.returncode == 1
         assert f'{name} is refused' in done.stderr and 'Traceback' not in done.stderr
         assert not (tmp_path / 'executed').exists()
+
+
+NO_TRAINING = 'train_cfg = train_dataloader = optim_wrapper = param_scheduler = None'
+NO_TEST = 'test_cfg = test_dataloader = test_evaluator = None'
+
+
+@pytest.mark.parametrize(
+    'tool, changes, option, message',
+    [
+        ('train.py', NO_TRAINING, '--amp', 'has no optim_wrapper, which --amp is about'),
+        (
+            'train.py', NO_TRAINING, '--no-persistent-workers',
+            'has no train_dataloader, which --no-persistent-workers is about'
+        ),
+        ('train.py', NO_TRAINING, '--no-validate', 'trains nothing: it is for tools/test.py'),
+        (
+            'train.py', 'auto_scale_lr = None', '--auto-scale-lr',
+            'has no auto_scale_lr, which --auto-scale-lr is about'
+        ),
+        (
+            'train.py', 'auto_scale_lr = dict(_delete_=True, enable=False)', '--auto-scale-lr',
+            'auto_scale_lr.base_batch_size=None: scaling the learning rate needs'
+        ),
+        ('test.py', NO_TEST, '--no-pin-memory', 'has no test_cfg: it is for tools/train.py'),
+        ('test.py', NO_TEST, '--amp', 'has no test_cfg: it is for tools/train.py'),
+        ('test.py', 'default_hooks = None', '--show', '--show needs a visualization hook'),
+    ],
+)
+def test_options_about_what_a_config_lacks_give_one_line(
+    run_tool, trained, tool, changes, option, message, tmp_path
+):
+    config = tmp_path / 'config.py'
+    config.write_text(f"_base_ = '{CONFIG}'\n{changes}\n")
+    checkpoint = [trained] if tool == 'test.py' else []
+    done = run_tool(tool, config, *checkpoint, option, '--work-dir', tmp_path / 'work')
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    (error, ) = [line for line in done.stderr.splitlines() if line.startswith('error:')]
+    assert str(config) in error and message in error

@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from mmcoca.composition import remove_scope
-from mmcoca.errors import MissingFileError
+from mmcoca.errors import MissingFileError, UserError
 
 from .errors import program_errors
 from .options import check_options
@@ -44,3 +44,14 @@ def load_config(args: argparse.Namespace) -> Config:
             check_options(cfg, args.cfg_options)
             cfg.merge_from_dict(args.cfg_options)
     return cfg
+
+
+def part_of(cfg: Config, name: str, option: str) -> ConfigDict:
+    """A part of a config that an option of the command line changes.
+
+    Raises UserError for a config without it.
+    """
+    part = cfg.get(name)
+    if part is None:
+        raise UserError(f'{cfg.filename} has no {name}, which {option} is about')
+    return part

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from mmcoca.datasets import CollateWithTexts, TrainingSampler
 from mmcoca.engine import FullyShardedModel
-from mmcoca.errors import UserError
+from mmcoca.errors import UserError, is_positive
 from mmcoca.models import ImageTextDataPreprocessor
 from mmcoca.models.parts import is_trained
 from mmcoca.weights import check_pretrained_parts
@@ -50,7 +50,9 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def check_numbers(cfg: Config) -> None:
-    """Raise UserError for a seed or a length of training with which MMEngine breaks off later."""
+    """Raise UserError for a seed, a length of training or a batch size that is scaled by, with
+    which MMEngine breaks off later.
+    """
     seed = (cfg.get('randomness') or {}).get('seed')
     if seed is not None and (type(seed) is not int or not 0 <= seed < MAX_SEED):
         raise UserError(f'{cfg.filename}: randomness.seed={seed!r}: use 0 to {MAX_SEED - 1}')
@@ -58,6 +60,12 @@ def check_numbers(cfg: Config) -> None:
         number = (cfg.get('train_cfg') or {}).get(name)
         if number is not None and (type(number) is not int or number < 1):
             raise UserError(f'{cfg.filename}: train_cfg.{name}={number!r}: use 1 or more')
+    scaling = cfg.get('auto_scale_lr') or {}
+    if scaling.get('enable') and not is_positive(scaling.get('base_batch_size')):
+        raise UserError(
+            f'{cfg.filename}: auto_scale_lr.base_batch_size={scaling.get("base_batch_size")!r}: '
+            'scaling the learning rate needs the batch size that it was chosen for'
+        )
 
 
 def build_training(cfg: Config) -> Runner:

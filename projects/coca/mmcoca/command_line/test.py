@@ -61,11 +61,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.checkpoint is None:
             args.checkpoint, args.config = args.config, str(config_of_training(args.config))
         cfg = load_config(args)
+        if cfg.get('test_cfg') is None:
+            raise UserError(f'{cfg.filename} has no test_cfg: it is for tools/train.py')
         cfg.load_from = find_checkpoint(args.checkpoint)
         if args.amp:
             cfg.test_cfg.fp16 = True
         if args.show or args.show_dir:
-            if 'visualization' not in cfg.default_hooks:
+            if 'visualization' not in (cfg.get('default_hooks') or {}):
                 raise UserError(f'{args.config}: --show needs a visualization hook')
             cfg.default_hooks.visualization.update(
                 enable=True, show=args.show, out_dir=args.show_dir

@@ -23,7 +23,7 @@ from mmcoca.weights import (
     what_is_kept,
 )
 
-from .configs import load_config
+from .configs import load_config, part_of
 from .errors import user_errors
 from .options import add_common_arguments
 from .processes import join_processes
@@ -74,17 +74,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.no_validate:
             cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         if args.amp:
+            optim_wrapper = part_of(cfg, 'optim_wrapper', '--amp')
             if torch.cuda.is_available():
-                cfg.optim_wrapper.type = 'AmpOptimWrapper'
-                cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+                optim_wrapper.type = 'AmpOptimWrapper'
+                optim_wrapper.setdefault('loss_scale', 'dynamic')
             else:
-                cfg.optim_wrapper.type = 'mmcoca.BFloat16OptimWrapper'
+                optim_wrapper.type = 'mmcoca.BFloat16OptimWrapper'
         join_processes(cfg)
         begins_anew = not choose_checkpoint(cfg, args.resume)
         if args.auto_scale_lr:
-            cfg.auto_scale_lr.enable = True
+            part_of(cfg, 'auto_scale_lr', '--auto-scale-lr').enable = True
         if args.no_persistent_workers:
-            cfg.train_dataloader.persistent_workers = False
+            loader = part_of(cfg, 'train_dataloader', '--no-persistent-workers')
+            loader.persistent_workers = False
         runner = build_training(cfg)
         if os.path.isfile(cfg.get('load_from') or ''):
             if not cfg.get('resume'):

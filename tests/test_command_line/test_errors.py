@@ -119,6 +119,11 @@ def test_errors_of_a_hook_and_in_a_worker_keep_their_traceback(config):
     assert_traceback(OSError, 'the own transform fails', config, *options)
 
 
+def test_own_code_lies_beside_a_library_whose_name_its_folder_begins_with(config, monkeypatch):
+    monkeypatch.setattr('site.USER_SITE', str(config.parent)[:-1])
+    assert_traceback(OSError, "open('/no/such/file')", config, 'custom_hooks.0.fails=True')
+
+
 def assert_traceback(kind, source, config, *options):
     """Training raises an error whose traceback shows the user's line."""
     with pytest.raises(kind) as error:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import site
 import sysconfig
 import traceback
@@ -14,14 +15,17 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def folders_of_libraries() -> tuple[str, ...]:
-    """Where the code lies that is not the user's: Python's, what is installed, ours."""
+    """Where the code lies that is not the user's: Python's, what is installed, ours; each with a
+    separator at its end, so that what a path begins with is the folder and not another's name.
+    """
     paths = sysconfig.get_paths()
-    return (
+    folders = (
         *(paths[name] for name in ('stdlib', 'platstdlib', 'purelib', 'platlib')),
         site.getusersitepackages(),
         str(PACKAGE),
         str(PACKAGE.parents[2] / 'tools'),
     )
+    return tuple(os.path.join(folder, '') for folder in folders)
 
 
 def errors_in(error: BaseException) -> Iterator[BaseException]:

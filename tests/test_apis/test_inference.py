@@ -26,6 +26,7 @@ from mmcoca.apis import (
     load_images,
     load_model,
 )
+from mmcoca.command_line.result_file import result_file
 from mmcoca.datasets.shards import ShardSample, write_shard
 from mmcoca.errors import UserError
 
@@ -288,6 +289,22 @@ def test_tools_work_and_report_what_is_broken(run_tool, folder, model_args, tmp_
     assert page.count('class="row"') == 8
     words = sum(len(json.loads(line)['caption'].split()) for line in captions.open())
     assert len(re.findall('<img ', page)) == 8 + words
+
+
+def test_workers_are_counted_from_0_and_a_failure_leaves_no_file(
+    run_tool, folder, model_args, tmp_path
+):
+    first, last = model_args
+    classify = ('classify.py', [folder, '--classes', 'cat', 'dog', '--out', tmp_path / 'x.csv'])
+    embed = ('embed.py', ['--images', folder, '--out', tmp_path / 'x.safetensors'])
+    for tool, args in (classify, embed):
+        done = run_tool(f'inference/{tool}', *first, *args, '--num-workers', '-1', *last)
+        assert done.returncode == 2 and 'Traceback' not in done.stderr
+        assert 'error: argument --num-workers: -1 is less than 0' in done.stderr
+    with pytest.raises(RuntimeError), result_file(str(tmp_path / 'y.csv')) as file:
+        file.write('half')
+        raise RuntimeError
+    assert not list(tmp_path.glob('[xy].*'))
 
 
 def test_mistakes_at_the_tools_are_one_line(run_tool, folder, model_args, tmp_path):

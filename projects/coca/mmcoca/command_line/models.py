@@ -18,7 +18,7 @@ from mmcoca.models import CoCa
 from mmcoca.shipped_files import shipped_models
 
 from .errors import config_errors, program_errors
-from .options import ConfigOptions, check_options, positive
+from .options import ConfigOptions, check_options, not_negative, positive
 
 CHECKPOINT_ENDINGS = ('.pth', '.pt', '.bin', '.safetensors')
 
@@ -39,7 +39,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--num-workers',
-        type=int,
+        type=not_negative,
         default=0,
         help='processes that read images beside the model (0)'
     )

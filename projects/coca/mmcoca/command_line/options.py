@@ -41,6 +41,14 @@ def positive(text: str) -> int:
     return value
 
 
+def not_negative(text: str) -> int:
+    """A number of the command line that is 0 or more."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'{value} is less than 0')
+    return value
+
+
 def check_out(path: str, ending: str) -> None:
     """Make the folder of a result. Raises UserError for another ending, a folder of that name."""
     if not path.endswith(ending):

@@ -17,6 +17,9 @@ def result_file(path: str | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     partial = Path(f'{path}.partial')
-    with open(partial, 'w', newline='', encoding='utf-8') as file:
-        yield file
-    partial.replace(path)
+    try:
+        with open(partial, 'w', newline='', encoding='utf-8') as file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)  # as after an interruption

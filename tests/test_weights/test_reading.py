@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from mmcoca.apis import load_model
 from mmcoca.command_line import build_testing, build_training
 from mmcoca.errors import UserError
-from mmcoca.weights import load_safely, read_state_dict, write_weights
+from mmcoca.weights import find_checkpoint, load_safely, read_state_dict, write_weights
 
 
 @pytest.fixture
@@ -126,6 +126,18 @@ def test_other_files_end_in_one_line(write, device, tmp_path):
     with pytest.raises(UserError, match='other.pth is not a') as error:
         load_safely(str(path), device)
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('content', [b'', b' \n', b'\xff\xfe', b'..', b'epoch_1.pth'])
+def test_a_pointer_to_no_checkpoint_ends_in_one_line(content, tmp_path):
+    (tmp_path / 'last_checkpoint').write_bytes(content)
+    with pytest.raises(UserError) as error:
+        find_checkpoint(str(tmp_path))
+    assert '\n' not in str(error.value)
+    if not content.strip():
+        assert str(
+            error.value
+        ) == f'{tmp_path / "last_checkpoint"} is empty: name a checkpoint file'
 
 
 def test_safetensors_serve_wherever_a_checkpoint_does(tiny_config, tiny_model, tmp_path):

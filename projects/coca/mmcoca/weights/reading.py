@@ -123,9 +123,19 @@ def find_checkpoint(path: str) -> str:
         pointer = Path(path, 'last_checkpoint')
         if not pointer.is_file():
             raise UserError(f'{path} holds no last_checkpoint: name a checkpoint file')
-        recorded = Path(pointer.read_text().strip())
-        own = Path(path, recorded.name)  # first, since the folder may be a copy
-        path = str(own if own.is_file() else recorded)
+        named = named_by(pointer)
+        if named is None:
+            raise UserError(f'{pointer} is empty: name a checkpoint file')
+        path = str(named)
     path = local_path(path)
     load_safely(path, 'meta')
     return path
+
+
+def named_by(pointer: Path) -> Path | None:
+    """The checkpoint that MMEngine's last_checkpoint names; a folder's own, if it is a copy."""
+    text = pointer.read_text(errors='replace').strip() if pointer.is_file() else ''
+    if not text:
+        return None
+    own = pointer.parent / Path(text).name
+    return own if own.exists() else Path(text)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmcoca.errors import UserError
 
 from .matching import same_shape
-from .reading import load_safely
+from .reading import load_safely, named_by
 
 # What torch and MMEngine add to a parameter group besides the optimizer's own settings.
 _BOOKKEEPING = {'params', 'param_names', 'initial_lr'}
@@ -56,15 +56,6 @@ def find_resumable(work_dir: str) -> str | None:
             '(--resume CHECKPOINT), or train anew without --resume'
         )
     return None
-
-
-def named_by(pointer: Path) -> Path | None:
-    """The checkpoint that MMEngine's last_checkpoint names; a folder's own, if it is a copy."""
-    text = pointer.read_text(errors='replace').strip() if pointer.is_file() else ''
-    if not text:
-        return None
-    own = pointer.parent / Path(text).name
-    return own if own.exists() else Path(text)
 
 
 def numbered(folder: Path, before: Path | None) -> list[Path]:

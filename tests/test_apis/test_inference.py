@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import re
+import resource
 import shutil
 import sys
 
@@ -26,6 +27,7 @@ from mmcoca.apis import (
     load_images,
     load_model,
 )
+from mmcoca.apis.captioning import settings_file, write_settings
 from mmcoca.command_line.result_file import result_file
 from mmcoca.datasets.shards import ShardSample, write_shard
 from mmcoca.errors import UserError
@@ -138,6 +140,32 @@ def test_captions_of_a_folder_go_on_where_they_stopped(model, folder, tmp_path):
     with pytest.raises(ValueError, match='max_length 1 is not within'):
         list(caption_images(model, paths, folder, tmp_path / 'new.jsonl', max_length=1))
     assert not (tmp_path / 'new.jsonl').exists()
+
+
+@pytest.mark.parametrize('content', [b'', b'{"folder": ', b'[1]', b'null', b'\xff'])
+def test_settings_of_captions_that_tell_nothing_are_one_line(model, folder, tmp_path, content):
+    out, settings = tmp_path / 'captions.jsonl', tmp_path / 'captions.settings.json'
+    out.write_text('{"image": "a.jpg", "caption": "x"}\n')
+    settings.write_bytes(content)
+    with pytest.raises(CaptionFileError, match='does not tell with which settings') as error:
+        list(caption_images(model, find_images(folder), folder, out))
+    assert '\n' not in str(error.value) and str(settings) in str(error.value)
+    assert settings.read_bytes() == content and out.read_text().count('\n') == 1
+
+
+def test_settings_of_captions_stay_whole_where_no_new_ones_can_be_written(tmp_path):
+    out = tmp_path / 'captions.jsonl'
+    write_settings(out, dict(max_length=8))
+    whole = settings_file(out).read_text()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))  # bytes, as on a full disk
+    try:
+        with pytest.raises(OSError):
+            write_settings(out, dict(max_length=9))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert settings_file(out).read_text() == whole
+    assert list(tmp_path.iterdir()) == [settings_file(out)]
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='other file systems refuse such names')

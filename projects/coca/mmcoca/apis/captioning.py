@@ -131,12 +131,28 @@ def settings_file(path: Path) -> Path:
     return path.with_suffix('.settings.json')
 
 
+def write_settings(path: Path, settings: dict) -> None:
+    """Write the settings of a file of captions, whole or not at all."""
+    target = settings_file(path)
+    partial = target.with_name(f'{target.name}.partial')
+    try:
+        partial.write_text(json.dumps(settings, indent=1), encoding='utf-8')
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def check_settings(path: Path, settings: dict) -> None:
     """Raise CaptionFileError if a file of captions was not begun with these settings."""
     advice = 'choose another file, or delete it'
     if not settings_file(path).is_file():
         raise CaptionFileError(f'{path} exists, but was not begun by this tool: {advice}')
-    begun = json.loads(settings_file(path).read_text('utf-8'))
+    try:
+        begun = dict(json.loads(settings_file(path).read_text('utf-8')))
+    except (ValueError, TypeError) as error:
+        raise CaptionFileError(
+            f'{settings_file(path)} does not tell with which settings {path} was begun: {advice}'
+        ) from error
     for name, value in json.loads(json.dumps(settings)).items():
         if begun.get(name) != value:
             raise CaptionFileError(
@@ -175,7 +191,7 @@ def caption_images(
     missing = [path for path in paths if names[path] not in done]
     yield len(paths) - len(missing), []
     out.parent.mkdir(parents=True, exist_ok=True)
-    settings_file(out).write_text(json.dumps(settings, indent=1), encoding='utf-8')
+    write_settings(out, settings)
     with open(out, 'a', encoding='utf-8') as file:
         for read, images, unreadable in load_images(model, missing, batch_size, num_workers):
             captions = model.generate_captions(images, **options) if read else []

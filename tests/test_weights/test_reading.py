@@ -200,3 +200,18 @@ def test_tied_weights_are_written(tmp_path):
     write_weights({'a': weight, 'b': weight, 'c': weight.T}, str(tmp_path / 'x.safetensors'))
     read = load_file(tmp_path / 'x.safetensors')
     assert torch.equal(read['b'], weight) and torch.equal(read['c'], weight.T)
+
+
+class TooLarge:
+    """What cannot be written, and raises an error without a text, as a lack of memory does."""
+
+    def __reduce__(self):
+        raise MemoryError
+
+
+def test_what_cannot_be_written_is_one_line_and_no_file(tmp_path):
+    path = tmp_path / 'x.pth'
+    with pytest.raises(UserError) as error:
+        write_weights({'a': TooLarge()}, str(path))
+    assert str(error.value) == f'{path} cannot be written: MemoryError'
+    assert not list(tmp_path.iterdir())

@@ -34,3 +34,8 @@ class NotFiniteError(SettingError):
 def is_positive(value: object) -> bool:
     """Whether a setting is a whole number above 0."""
     return type(value) is int and value > 0
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

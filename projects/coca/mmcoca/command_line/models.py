@@ -13,7 +13,7 @@ from mmcv.transforms import Compose
 from mmengine.registry import init_default_scope
 
 from mmcoca.apis import config_and_weights, load_model
-from mmcoca.errors import MissingFileError, UserError
+from mmcoca.errors import MissingFileError, UserError, first_line
 from mmcoca.models import CoCa
 from mmcoca.shipped_files import shipped_models
 
@@ -100,4 +100,4 @@ def check_device(name: str | None) -> None:
     try:
         torch.empty(0, device=name)
     except (AssertionError, RuntimeError) as error:
-        raise UserError(f'--device {name}: {str(error).splitlines()[0]}') from error
+        raise UserError(f'--device {name}: {first_line(error)}') from error

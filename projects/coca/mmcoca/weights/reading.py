@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from mmcoca.errors import MissingFileError, UserError
+from mmcoca.errors import MissingFileError, UserError, first_line
 from mmcoca.shipped_files import local_path
 
 from .pickles import only_allowed
@@ -82,8 +82,7 @@ def load_pickled(file: str | BinaryIO, device: Device, name: str) -> dict:
             'could execute code'
         ) from error
     except Exception as error:  # a file of anything else makes the reader raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f'{name} is not a checkpoint: {reason}') from error
+        raise UserError(f'{name} is not a checkpoint: {first_line(error)}') from error
     if not isinstance(checkpoint, dict):
         raise UserError(f'{name} is not a checkpoint: it holds a {type(checkpoint).__name__}')
     if isinstance(checkpoint.get('meta'), dict):

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmcoca.errors import UserError
+from mmcoca.errors import UserError, first_line
 
 
 def check_target(source: str, target: str) -> None:
@@ -52,6 +52,6 @@ def write_weights(
             torch.save(dict(meta=dict(meta), state_dict=weights), partial)
         os.replace(partial, path)
     except Exception as error:  # the libraries have their own for a full disk
-        raise UserError(f'{path} cannot be written: {str(error).splitlines()[0]}') from error
+        raise UserError(f'{path} cannot be written: {first_line(error)}') from error
     finally:
         partial.unlink(missing_ok=True)

@@ -5,13 +5,14 @@ Everything is told from the config; nothing is allocated. The formulas and what 
 
 operations    of both passes, counted by torch on tensors without values; those of the logits of all
               pairs with all by the size of the batch
-parameters    4 bytes each, 4 for the gradient, and what the config's optimizer keeps
+parameters    4 bytes each, 4 for the gradient, what the config's optimizer keeps, and 4 for the
+              average where the config has an EMAHook
 activations   what is kept for the backward pass, counted likewise, in the precision of --dtype;
               with model.micro_batch_size those of one micro-batch, with
               model.activation_checkpointing the inputs of layers; the largest moment holds more, by
               what one layer computes with
-fsdp          parameters, gradients and optimizer are divided by the number of GPUs; besides, two
-              layers are whole at a time
+fsdp          parameters, gradients, optimizer and averages are divided by the number of GPUs;
+              besides, two layers are whole at a time
 ddp traffic   each GPU sends and gets the gradients in a ring: 2 (GPUs - 1) / GPUs of their bytes
 fsdp traffic  parameters are gathered in both passes and gradients scattered: 3 (GPUs - 1) / GPUs
 embeddings    each GPU gets the image and text embeddings of all pairs (4 bytes a number), and their
@@ -54,6 +55,7 @@ class Plan(NamedTuple):
     parameters: float
     gradients: float
     optimizer: float
+    averages: float
     activations: float
     whole_layers: float
     traffic: float
@@ -62,7 +64,7 @@ class Plan(NamedTuple):
     @property
     def memory(self) -> float:
         """All that lies on a GPU at the beginning of the backward pass."""
-        kept = self.parameters + self.gradients + self.optimizer
+        kept = self.parameters + self.gradients + self.optimizer + self.averages
         return kept + self.activations + self.whole_layers
 
     def sharded(self, num_gpus: int) -> 'Plan':
@@ -71,6 +73,7 @@ class Plan(NamedTuple):
             parameters=self.parameters / num_gpus,
             gradients=self.gradients / num_gpus,
             optimizer=self.optimizer / num_gpus,
+            averages=self.averages / num_gpus,
             whole_layers=2 * 4 * self.largest_layer,
             traffic=3 / 2 * self.traffic,
         )
@@ -142,11 +145,20 @@ def make_plan(
         parameters=parameter_bytes,
         gradients=gradient_bytes,
         optimizer=step.optimizer_bytes(cfg.optim_wrapper),
+        averages=num_averages(cfg) * gradient_bytes,
         activations=of_pair[1] * held + of_step[1] + 3 * 4 * num_pairs * num_pairs * num_gpus,
         whole_layers=0,
         traffic=2 * (num_gpus - 1) / num_gpus * gradient_bytes,
         embeddings=2 * 2 * 4 * embed_dims * num_pairs * (num_gpus - 1),
     )
+
+
+def num_averages(cfg: Config) -> int:
+    """How many averages of each trained parameter a config's hooks keep."""
+    hooks = [*(cfg.get('custom_hooks') or ()), *(cfg.get('default_hooks') or {}).values()]
+    kinds = [hook['type'] for hook in hooks if hook]
+    names = [kind if isinstance(kind, str) else kind.__name__ for kind in kinds]
+    return sum(name.rpartition('.')[2] == 'EMAHook' for name in names)
 
 
 def costs(step: StepWithoutValues, text_length: int,
@@ -186,7 +198,7 @@ def report(cfg: Config, args: argparse.Namespace) -> str:
     peak, memory = PEAKS[args.gpu], MEMORY[args.gpu]
     seconds = ddp.computed / (args.utilization / 100 * peak)
     fits = ['yes' if plan.memory < memory else 'no' for plan in (ddp, fsdp)]
-    both = [(name, getattr(ddp, name), getattr(fsdp, name)) for name in Plan._fields[4:9]]
+    both = [(name, getattr(ddp, name), getattr(fsdp, name)) for name in Plan._fields[4:10]]
     return '\n'.join(
         [
             f'{cfg.filename}: {ddp.num_parameters / 1e6:,.0f} million parameters',
@@ -194,7 +206,7 @@ def report(cfg: Config, args: argparse.Namespace) -> str:
             f'{args.text_length} tokens, {args.dtype}',
             '',
             f'{"GiB a GPU":22}{"DDP":>12}{"FSDP2":>12}',
-            *(show(name.replace('_', ' '), *values) for name, *values in both),
+            *(show(name.replace('_', ' '), *values) for name, *values in both if any(values)),
             show('sum', ddp.memory, fsdp.memory),
             f'{f"fits in {memory / GIB:.0f} GiB":22}{fits[0]:>12}{fits[1]:>12}',
             show('traffic a step', ddp.traffic, fsdp.traffic),

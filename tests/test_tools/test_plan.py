@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
-from mmcoca.engine import UtilizationHook
+from mmcoca.engine import EMAHook, UtilizationHook
 from mmcoca.models.step_cost import StepWithoutValues
 from mmcoca.models.text import TextBatch
 from mmcoca.operations import operations_of
@@ -141,6 +141,20 @@ def test_micro_batches_and_shards_need_less(configs, plan):
     del cfg.model.activation_checkpointing
     cfg.model.micro_batch_size = 32
     assert plan.make_plan(cfg, 256, 8).activations < whole.activations / 4
+
+
+def test_averages_need_what_the_hook_keeps(configs, plan):
+    cfg = Config.fromfile(configs / 'small.py')
+    cfg.model.frozen = ['backbone']
+    init_default_scope('mmpretrain')
+    without = plan.make_plan(cfg, 64, 8)
+    cfg.custom_hooks = [dict(type='mmcoca.EMAHook', momentum=0.1)]
+    averaged = plan.make_plan(cfg, 64, 8)
+    hook, model = EMAHook(), MODELS.build(cfg.model)
+    hook.before_train(SimpleNamespace(model=model))
+    kept = sum(tensor.untyped_storage().nbytes() for tensor in hook.state_dict().values())
+    assert averaged.memory - without.memory == averaged.averages == kept
+    assert averaged.sharded(8).averages == kept / 8 and without.averages == 0
 
 
 def test_the_tool_prints_a_plan(run_tool, configs):

@@ -1,6 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """What can be read: files of MMEngine, new and old, and of safetensors; and what others end in."""
 
+import copy
 import io
 import tarfile
 import zipfile
@@ -105,6 +106,36 @@ def cut_short(path):
 def no_archive_of_torch(path):
     with zipfile.ZipFile(path, 'w') as file:
         file.writestr('a.txt', 'text')
+
+
+ARRAYS = [
+    np.arange(3),
+    np.arange(6.0).reshape(2, 3).T,
+    np.arange(3, dtype='>i2'),
+    np.array(5.0),
+    np.array(['x', 'größer']),
+    np.array([b'ab', b'c']),
+    np.array([True]),
+    np.float16(2),
+    np.str_('q'),
+    np.bytes_(b'zz'),
+    np.complex64(1j),
+    np.bool_(True),
+]
+
+
+def test_arrays_and_scalars_of_numpy_are_read_and_saved_again(tmp_path):
+    arrays = ARRAYS
+    for name in ('once.pth', 'again.pth'):
+        path = tmp_path / name
+        torch.save(dict(arrays=copy.deepcopy(arrays)), path)
+        arrays = load_safely(str(path))['arrays']
+        for one, other in zip(arrays, ARRAYS, strict=True):
+            # In the machine's order of bytes, as numpy's own reading has it.
+            assert one.dtype == other.dtype.newbyteorder('=') and one.shape == other.shape
+            assert np.array_equal(one, other) and isinstance(one, type(other))
+    saved = torch.load(path, weights_only=False)['arrays']
+    assert [type(one) for one in saved] == [type(one) for one in ARRAYS]
 
 
 @pytest.mark.parametrize(

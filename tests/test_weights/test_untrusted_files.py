@@ -5,12 +5,15 @@ import builtins
 import contextlib
 import importlib.util
 import pickle
+import subprocess
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import mmpretrain
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -213,3 +216,58 @@ def test_resuming_does_not_execute_the_config_in_a_checkpoint(
     assert runner.epoch == 2 and not marker.exists()
     losses = runner.message_hub.get_scalar('train/loss').data[0]
     assert len(losses) == 4  # the history of both epochs
+
+
+class Dtype:
+    """Pickled as numpy's type of a code, with a state of the file's own."""
+
+    def __init__(self, code, *state):
+        self.made = np.dtype, (code, False, True), state
+
+    def __reduce__(self):
+        return self.made
+
+
+class Array:
+    """Pickled as one value of a type."""
+
+    def __init__(self, dtype, content=b'A' * 8):
+        self.dtype, self.content = dtype, content
+
+    def __reduce__(self):
+        begin, arguments, _ = np.zeros(1).__reduce__()
+        return begin, arguments, (1, (1, ), self.dtype, False, self.content)
+
+
+CRASHES = dict(
+    alignment=Array(Dtype('S8', 3, '|', None, None, None, 8, 0, 0)),
+    objects=Array(Dtype('U2', 3, '<', None, None, None, 8, 4, 63), ['a']),
+    buffer=Call(np.ndarray, (1, ), 'O', b'A' * 8),
+)
+OTHERS = dict(
+    size=Array(Dtype('f8', 3, '<', None, None, None, 2**31 - 1, 8, 0)),
+    fields=Array(Dtype('f8', 3, '<', None, ('a', ), dict(a=(np.dtype('f8'), 999)), 8, 8, 16)),
+    kind=Call(np.zeros(1).__reduce__()[0], np.ndarray, (3, ), 'O'),
+)
+READ = """
+import sys
+from mmcoca.errors import UserError
+from mmcoca.weights import load_safely
+for path in sys.argv[1:]:
+    try:
+        value = load_safely(path)['x']
+        print(value, value.copy(), [value] * 9)
+    except UserError as error:
+        print(f'error: {error}')
+"""
+
+
+def test_types_of_numpy_that_numpy_does_not_write_are_refused(tmp_path):
+    """Some of which end the interpreter, in numpy, when their values are used."""
+    paths = [tmp_path / f'{name}.pth' for name in (*OTHERS, *CRASHES)]
+    for path, value in zip(paths, (*OTHERS.values(), *CRASHES.values())):
+        torch.save(dict(state_dict={'a': torch.zeros(1)}, x=value), path)
+    done = subprocess.run([sys.executable, '-c', READ, *paths], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for path, line in zip(paths, done.stdout.splitlines(), strict=True):
+        assert line.startswith(f'error: {path} is refused'), line

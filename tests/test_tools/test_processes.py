@@ -296,25 +296,49 @@ def test_another_number_of_processes_goes_on_where_the_others_were(
     assert all(str(path) in output + done.stdout for path in broken)
 
 
-@pytest.mark.parametrize('launcher', LAUNCHERS)
-def test_other_launchers(repository, emoji_data, tmp_path, launcher):
-    """As their variables tell each process its rank."""
-    arguments = ['tools/train.py', CONFIG, '--launcher', launcher, '--no-validate']
-    command = [sys.executable, *arguments, *map(str, options(emoji_data, tmp_path, 1))]
+def run_both(launcher, repository, *arguments_of_rank):
+    """Start a process with each of two command lines, with the variables of a launcher."""
     port = free_port()
     processes = []
-    for rank in range(2):
+    for rank, arguments in enumerate(arguments_of_rank):
         values = dict(zip(LAUNCHERS[launcher], (str(rank), '2', str(rank))))
         values |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port, OMP_NUM_THREADS='1')
         processes.append(
             subprocess.Popen(
-                command, env=os.environ | values, cwd=repository, stderr=subprocess.PIPE, text=True
+                [sys.executable, *map(str, arguments), '--launcher', launcher],
+                env=os.environ | values,
+                cwd=repository,
+                stderr=subprocess.PIPE,
+                text=True,
             )
         )
     for process in processes:
         _, errors = process.communicate()
         assert process.returncode == 0, errors
+
+
+@pytest.mark.parametrize('launcher', LAUNCHERS)
+def test_other_launchers(repository, emoji_data, tmp_path, launcher):
+    """As their variables tell each process its rank."""
+    arguments = ['tools/train.py', CONFIG, '--no-validate', *options(emoji_data, tmp_path, 1)]
+    run_both(launcher, repository, arguments, arguments)
     assert (tmp_path / 'epoch_1.pth').is_file()
+
+
+def test_the_first_process_alone_writes_the_metrics(repository, emoji_data, tiny_model, tmp_path):
+    weights = tmp_path / 'start.pth'
+    torch.save(tiny_model.state_dict(), weights)
+    more = ['--out-item', 'metrics', *options(emoji_data, tmp_path, 1)]
+    run_both(
+        'mpi',
+        repository,
+        *(
+            ['tools/test.py', CONFIG, weights, '--out', tmp_path / f'{rank}.json', *more]
+            for rank in range(2)
+        ),
+    )
+    assert 'i2t/retrieval/Recall@1' in json.loads((tmp_path / '0.json').read_text())
+    assert not (tmp_path / '1.json').exists()
 
 
 def test_a_launcher_that_did_not_start_it_is_one_line(run_tool, emoji_data, tmp_path):

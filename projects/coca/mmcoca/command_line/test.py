@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 
 import mmengine
+from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 
 from mmcoca.apis.model import config_of_training
@@ -78,5 +79,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.out and args.out_item != 'metrics':
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
         metrics = runner.test()
-        if args.out and args.out_item == 'metrics':
+        if args.out and args.out_item == 'metrics' and is_main_process():
             mmengine.dump(metrics, args.out)

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import traceback
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
 from mmcoca.command_line.train import main as train
+from mmcoca.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -217,3 +219,12 @@ def test_the_tool_prints_them(config):
         assert done.returncode == 1
         assert ('Traceback' in done.stderr) == is_own
         assert ('own_code.py' in done.stderr) == is_own
+
+
+@pytest.mark.skipif(find_spec('mmdet') is not None, reason='mmdet is installed')
+@pytest.mark.parametrize('name', ['coca_base_coco', 'coca_small_icons_scenes'])
+def test_without_mmdet_one_line_says_what_to_install(name):
+    """MMEngine would install the original one from PyPI."""
+    with pytest.raises(UserError, match=r'^mmdet is missing: pip install "mmcoca\[detection\]"$'):
+        Config.fromfile(REPOSITORY / 'configs' / 'coca' / 'detection' / f'{name}.py')
+    assert find_spec('mmdet') is None

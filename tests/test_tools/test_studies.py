@@ -52,7 +52,14 @@ def study(run, icon_data, tmp_path_factory):
 def files_of(folder):
     """Every file of the runs, and when it was written."""
     files = (folder / 'work_dirs' / 'studies' / 'ablations').rglob('*')
-    return {path: path.stat().st_mtime_ns for path in files if path.name != 'settings.json'}
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def table_of(path):
+    """The cells of a table by their row's title."""
+    lines = [line for line in path.read_text().splitlines() if line.startswith('|')]
+    rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+    return {title: cells for title, *cells in rows[2:]}
 
 
 @pytest.mark.parametrize(
@@ -75,25 +82,13 @@ def test_table_and_picture_have_what_was_measured(study):
             for line in lines[:2]] == ['[1/2] parallel poolers, seed 0', '[2/2] 0 queries, seed 0']
     out = folder / 'work_dirs' / 'studies' / 'ablations'
     results = json.loads(out.with_suffix('.json').read_text())
-    table = {
-        cells[0]: cells[1:]
-        for cells in (
-            [cell.strip()
-             for cell in line.strip('|').split('|')]
-            for line in out.with_suffix('.md').read_text().splitlines()
-            if line.startswith('|')
-        )
-    }
+    table = table_of(out.with_suffix('.md'))
     for row, config in zip(ROWS, ('parallel_poolers', 'queries_0')):
         work_dir = folder / 'work_dirs' / 'studies' / 'ablations' / f'{config}_tiny_icons/seed_0'
         metrics = json.loads((work_dir / 'metrics.json').read_text())
-        assert results['runs'][row] == [metrics]
+        assert results['runs'][row] == {'0': metrics}
         names = ('i2t/retrieval/Recall@1', 't2i/retrieval/Recall@1', 'caption/CIDEr')
         assert table[row][:3] == [f'{metrics[name]:.1f}' for name in names]
-        cost, first = results['step_costs'][row], results['step_costs'][ROWS[0]]
-        for place, kind in enumerate(('seconds', 'operations'), start=4):
-            assert cost[kind] > 0 and table[row][place] == f'{cost[kind] / first[kind]:.2f}x'
-    assert table['0 queries'][5] < '1.00x'  # a pooler less
     assert table['parallel poolers'][6] == '71.2 / 68.7'
     assert table['reference'] == ['–'] * 6 + ['71.6 / 69.0']
     with Image.open(out.with_suffix('.png')) as image:
@@ -112,11 +107,37 @@ def test_started_again_as_a_program_it_repeats_nothing(repository, study):
     assert (folder / 'work_dirs/studies/ablations.json').read_text() == results
 
 
+def test_steps_are_timed_once_every_row_has_a_run(run, study, icon_data, tmp_path):
+    """Here of another machine, which has the results but not the runs."""
+    folder, _ = study
+    (tmp_path / 'data').mkdir()
+    (tmp_path / 'data' / 'icons').symlink_to(icon_data)
+    results = json.loads((folder / 'work_dirs/studies/ablations.json').read_text())
+    assert results['step_costs'] == {}
+    (metrics, ) = results['runs'][ROWS[1]].values()
+    others = set(table_of(folder / 'work_dirs/studies/ablations.md')) - {*ROWS}
+    results['runs'].update({row: {'1': metrics} for row in others})
+    (tmp_path / 'ablations.json').write_text(json.dumps(results))
+    done = run(tmp_path, '--out', tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == 'timing 2 training steps of 12 configs'
+    found = json.loads((tmp_path / 'ablations.json').read_text())
+    assert found['runs'] == results['runs']
+    costs, table = found['step_costs'], table_of(tmp_path / 'ablations.md')
+    assert set(costs) == others | {*ROWS}
+    for row, cost in costs.items():
+        title = f"{row} (seed {'01'[row in others]})"
+        for place, kind in enumerate(('seconds', 'operations'), start=4):
+            told = f"{cost[kind] / costs['reference'][kind]:.2f}x"
+            assert cost[kind] > 0 and table[title][place] == told
+    assert costs['0 queries']['operations'] < costs['reference']['operations']  # a pooler less
+
+
 def test_other_settings_are_refused(run, study):
     folder, _ = study
     done = run(folder, 'test_dataloader.batch_size=8')
     assert done.returncode == 1
-    assert 'ablations holds runs with other settings' in done.stderr
+    assert 'ablations.json holds runs with other settings' in done.stderr
 
 
 def test_a_failing_run_is_one_line(run, study, tmp_path):

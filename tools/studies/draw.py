@@ -6,14 +6,15 @@ from statistics import mean
 from matplotlib.figure import Figure
 from studies import Study
 
-# epochs, seeds, runs {row: [{metric: value} of each seed]},
+# epochs, cfg_options, runs {row: {seed: {metric: value}}},
 # step_costs {row: {'seconds': …, 'operations': …}}
 Results = dict
 
 
 def values_of(results: Results, row: str, metric: str) -> list[float]:
     """A metric of a row, of each seed that has it."""
-    return [run[metric] for run in results['runs'].get(row, []) if metric in run]
+    runs = sorted(results['runs'].get(row, {}).items())
+    return [run[metric] for _, run in runs if metric in run]
 
 
 def cell(values: list[float]) -> str:
@@ -35,16 +36,18 @@ def markdown(results: Results, study: Study) -> str:
     costs = results['step_costs']
     columns = ['', *study.metrics, 'step', 'operations', 'paper']
     lines = [f"| {' | '.join(columns)} |", '|---' * len(columns) + '|']
+    seeds = sorted({seed for runs in results['runs'].values() for seed in runs}, key=int)
     for name, row in study.rows.items():
         cells = [cell(values_of(results, name, metric)) for metric in study.metrics.values()]
         cells += [ratio(costs, name, kind) for kind in ('seconds', 'operations')]
-        lines.append(f"| {' | '.join([name, *cells, row.paper])} |")
+        its = sorted(results['runs'].get(name, {}), key=int)
+        title = name if its in ([], seeds) else f"{name} (seed {', '.join(its)})"
+        lines.append(f"| {' | '.join([title, *cells, row.paper])} |")
     epochs = f"{results['epochs']} epochs" if results['epochs'] else "the configs' epochs"
-    seeds = ', '.join(map(str, results['seeds']))
     return f"""# {study.title}
 
-On the dev designer of the icons (Lucide) after {epochs}, in percent: the mean of the seeds {seeds}
-(and their range).
+On the dev designer of the icons (Lucide) after {epochs}, in percent: the mean of the seeds
+{', '.join(seeds)} (and their range).
 Step: the median time of a training step beside the first row's; operations: of the products in
 it. Paper: zero-shot ImageNet / VQA
 (and step) of CoCa-Base with 12 decoder layers (arXiv 2205.01917, Table 8).

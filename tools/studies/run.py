@@ -1,7 +1,8 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Train and test every config of a study with several seeds; draw a table and a picture.
 
-What is done is kept in the work directory: started again, the program goes on from there.
+Every run's metrics are kept in --out's JSON: started again, also with other rows or seeds, or on
+another machine, the program goes on from there. Several may work on one study at once.
 """
 
 import argparse
@@ -10,10 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from draw import markdown, picture
+from filelock import FileLock
 from mmengine.config import Config
 from step_cost import step_costs
 from studies import STUDIES, Study
@@ -23,7 +25,6 @@ from mmcoca.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGS = REPOSITORY / 'configs' / 'coca'
-RESULT = 'result.json'  # of a complete run
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -69,15 +70,14 @@ def run_tool(tool: str, *args: str | Path) -> None:
 
 
 def train_and_test(config: str, folder: Path, options: list[str], shared: list[str]) -> dict:
-    """The metrics of a config after training; from their file in the folder if there is one."""
+    """The metrics of a config after training."""
     out = folder / 'metrics.json'
-    if not out.is_file():
-        common = [CONFIGS / config, '--work-dir', folder, '--cfg-options', *shared]
-        # The last checkpoint is all that testing needs.
-        common += ['default_hooks.checkpoint.interval=-1']
-        common += ['default_hooks.checkpoint.save_optimizer=False']
-        run_tool('train.py', '--no-validate', *common, *options)
-        run_tool('test.py', '--out', out, '--out-item', 'metrics', *common, '--', folder)
+    common = [CONFIGS / config, '--work-dir', folder, '--cfg-options', *shared]
+    # The last checkpoint is all that testing needs.
+    common += ['default_hooks.checkpoint.interval=-1']
+    common += ['default_hooks.checkpoint.save_optimizer=False']
+    run_tool('train.py', '--no-validate', *common, *options)
+    run_tool('test.py', '--out', out, '--out-item', 'metrics', *common, '--', folder)
     return json.loads(out.read_text())
 
 
@@ -91,26 +91,54 @@ def run(study: Study, row: str, seed: int, folder: Path, args: argparse.Namespac
         options.append(f'model.backbone.init_cfg.checkpoint={checkpoint}')
         probe = train_and_test(study.probe, folder / 'probe', options, args.cfg_options)
         metrics |= {f'probe/{name}': value for name, value in probe.items()}
-    (folder / RESULT).write_text(json.dumps(metrics))
     return metrics
 
 
-def check_settings(work_dir: Path, args: argparse.Namespace) -> None:
-    """Note the settings. Raises UserError where the directory holds runs with others."""
-    path, settings = work_dir / 'settings.json', [args.epochs, args.cfg_options]
-    if path.is_file() and json.loads(path.read_text()) != settings:
-        raise UserError(f'{work_dir} holds runs with other settings: take another --work-dir')
-    work_dir.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings))
+class Results:
+    """What --out's JSON holds: settings, metrics of every run, costs of the steps.
+
+    Raises UserError where the file holds runs with other settings.
+    """
+
+    def __init__(self, path: Path, settings: dict):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file():
+            self.write(dict(settings, runs={}, step_costs={}))
+        if not settings.items() <= self.read().items():
+            raise UserError(f'{path} holds runs with other settings: take another --out')
+
+    def read(self) -> dict:
+        """As they are now: another process may have added to them."""
+        return json.loads(self.path.read_text())
+
+    def write(self, results: dict) -> None:
+        """Replace them at once."""
+        part = self.path.with_suffix('.partial')
+        part.write_text(json.dumps(results, indent=1) + '\n')
+        part.replace(self.path)
+
+    def add(self, change: Callable[[dict], object]) -> None:
+        """Change them, one process at a time."""
+        with FileLock(self.path.with_suffix('.lock')):
+            results = self.read()
+            change(results)
+            self.write(results)
 
 
-def run_missing(study: Study, folders: dict[tuple, Path], args: argparse.Namespace) -> int:
+def run_missing(study: Study, results: Results, args: argparse.Namespace) -> int:
     """Run what is not there yet, a line each -> the number of runs that failed."""
-    missing = [key for key, folder in folders.items() if not (folder / RESULT).is_file()]
+    rows = [row for row in study.rows if row in (args.rows or study.rows)]
+    done = results.read()['runs']
+    # Seed by seed, so that all rows are there early.
+    runs = [(row, seed) for seed in args.seeds for row in rows]
+    missing = [(row, seed) for row, seed in runs if str(seed) not in done.get(row, {})]
     start, failures = time.monotonic(), 0
     for number, (row, seed) in enumerate(missing, start=1):
+        folder = Path(args.work_dir, args.study, Path(study.rows[row].config).stem, f'seed_{seed}')
         try:
-            metrics = run(study, row, seed, folders[row, seed], args)
+            metrics = run(study, row, seed, folder, args)
+            results.add(lambda kept: kept['runs'].setdefault(row, {}).update({str(seed): metrics}))
             values = {name: metrics[key] for name, key in study.metrics.items() if key in metrics}
             told = ', '.join(f'{name} {value:.1f}' for name, value in values.items())
         except UserError as error:
@@ -122,38 +150,27 @@ def run_missing(study: Study, folders: dict[tuple, Path], args: argparse.Namespa
     return failures
 
 
-def costs_of_steps(configs: dict[str, Path], out: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """What a step of each config costs as it was trained; from their file if it has them all."""
-    costs = json.loads(out.read_text()) if out.is_file() else {}
-    if list(costs) != list(configs):
-        print(f'timing {rounds} training steps of {len(configs)} configs', flush=True)
-        configs = {row: Config.fromfile(path) for row, path in configs.items()}
-        costs = step_costs(configs, rounds)
-        out.write_text(json.dumps(costs))
-    return costs
+def time_steps(study: Study, results: Results, args: argparse.Namespace) -> None:
+    """Measure what a step of every row costs, side by side, once all rows have a run."""
+    found = results.read()
+    rows = [row for row in study.rows if row in found['runs']]
+    if rows == list(study.rows) != list(found['step_costs']):
+        print(f'timing {args.rounds} training steps of {len(rows)} configs', flush=True)
+        configs = {row: Config.fromfile(CONFIGS / study.rows[row].config) for row in rows}
+        for config in configs.values():
+            config.merge_from_dict(dict(map(parse_option, args.cfg_options)))
+        costs = step_costs(configs, args.rounds)
+        results.add(lambda kept: kept.update(step_costs=costs))
 
 
-def run_study(study: Study, args: argparse.Namespace) -> tuple[dict, int]:
-    """Run what is missing -> all results, and the number of runs that failed."""
-    work_dir = Path(args.work_dir, args.study)
+def run_study(study: Study, path: Path, args: argparse.Namespace) -> int:
+    """Run and time what is missing -> the number of runs that failed."""
     options = dict(map(parse_option, args.cfg_options))
     check_options(Config.fromfile(CONFIGS / next(iter(study.rows.values())).config), options)
-    check_settings(work_dir, args)
-    rows = [row for row in study.rows if row in (args.rows or study.rows)]
-    # Seed by seed, so that all rows are there early.
-    folders = {
-        (row, seed): work_dir / Path(study.rows[row].config).stem / f'seed_{seed}'
-        for seed in args.seeds
-        for row in rows
-    }
-    failures = run_missing(study, folders, args)
-    runs, configs = {row: [] for row in rows}, {}
-    for (row, _), folder in folders.items():
-        if (folder / RESULT).is_file():
-            runs[row].append(json.loads((folder / RESULT).read_text()))
-            configs[row] = folder / Path(study.rows[row].config).name  # train.py left it there
-    costs = costs_of_steps(configs, work_dir / 'step_costs.json', args.rounds)
-    return dict(epochs=args.epochs, seeds=args.seeds, runs=runs, step_costs=costs), failures
+    results = Results(path, dict(epochs=args.epochs, cfg_options=args.cfg_options))
+    failures = run_missing(study, results, args)
+    time_steps(study, results, args)
+    return failures
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -163,11 +180,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     out = Path(args.out, f'{args.study}.json')
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it runs ends too
     with user_errors('interrupted; the same command goes on from here'):
-        failures = 0
-        if not args.only_draw:
-            results, failures = run_study(study, args)
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(json.dumps(results, indent=1) + '\n')
+        failures = 0 if args.only_draw else run_study(study, out, args)
         results = json.loads(out.read_text())
         out.with_suffix('.md').write_text(markdown(results, study))
         picture(results, study).savefig(out.with_suffix('.png'))

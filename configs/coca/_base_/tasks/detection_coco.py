@@ -4,11 +4,11 @@
 # not said here is mmdet's own Mask R-CNN. ViTDet's figures are of other encoders (MAE, Base: 51.6
 # box AP, 45.9 mask AP); of CoCa the paper has none. Data: data/coco as mmdet has it.
 _base_ = []
-from mmengine.hub import get_config
+from mmcoca.mmdet_configs import config_of_mmdet
 
 
 def mask_rcnn(part):
-    return get_config('mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py').model[part]
+    return config_of_mmdet('mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py').model[part]
 
 
 norm = dict(type='mmpretrain.LN2d')

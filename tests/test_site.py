@@ -87,3 +87,11 @@ def test_configs_that_pages_show_are_whole(number, repository, tmp_path, monkeyp
         cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
     with torch.device('meta'):
         MODELS.build(cfg.model)
+    steps = cfg.train_cfg.get('max_iters')
+    if steps:  # what the inherited config says fits its own length alone
+        assert cfg.default_hooks.checkpoint.interval <= steps
+        assert cfg.train_cfg.val_interval <= steps
+        for scheduler in cfg.param_scheduler:
+            assert max(scheduler.get('begin', 0), scheduler.get('end') or 0) <= steps
+        for hook in cfg.get('custom_hooks', []):
+            assert hook.get('momentum', 1) * steps > 1  # an average that forgets the start

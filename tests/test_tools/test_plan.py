@@ -2,6 +2,7 @@
 """Plans beside what torch counts and what a process really needs."""
 
 import json
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -124,6 +125,18 @@ def test_operations_are_those_of_a_real_step(configs):
     hook.before_train(SimpleNamespace(model=model, cfg=cfg))
     many = StepWithoutValues(cfg.model).cost(64, LENGTH).operations
     assert 64 * (hook.of_pair + hook.of_token * LENGTH) == pytest.approx(many, rel=5e-3)
+
+
+def test_the_plan_that_the_page_shows_is_what_the_command_prints(repository):
+    command, told = re.search(
+        r'```bash\npython (tools/plan.py .*?)\n```.*?```\n(.*?)```',
+        (repository / 'docs' / 'scale.md').read_text(),
+        flags=re.DOTALL,
+    ).groups()
+    done = subprocess.run(
+        [sys.executable, *command.split()], capture_output=True, text=True, cwd=repository
+    )
+    assert done.returncode == 0 and done.stdout == told, done.stderr
 
 
 def test_micro_batches_and_shards_need_less(configs, plan):

@@ -55,8 +55,8 @@ ABLATIONS = Study(
         '3 unimodal of 4': Row('ablations/unimodal_3_tiny_icons.py', '71.4 / 68.8 (9 of 12)'),
         '[CLS] and text': Row('ablations/cls_1_with_text_tiny_icons.py', 'COCO R@1 40.2 (of 41.4)'),
         '8 [CLS]': Row('ablations/cls_8_tiny_icons.py', 'COCO R@1 36.9 (of 41.4)'),
-        'losses 1:1': Row('ablations/loss_1to1_tiny_icons.py', '71.5 / 68.6'),
-        'losses 1:2': Row('ablations/loss_1to2_tiny_icons.py', '71.0 / 68.1'),
+        'captioning:contrastive 1:1': Row('ablations/loss_1to1_tiny_icons.py', '71.5 / 68.6'),
+        'captioning:contrastive 1:2': Row('ablations/loss_1to2_tiny_icons.py', '71.0 / 68.1'),
     },
     metrics=RETRIEVAL_AND_CAPTIONS,
 )

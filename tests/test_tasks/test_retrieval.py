@@ -3,7 +3,9 @@
 
 import json
 import shutil
+from copy import deepcopy
 from functools import cache
+from pathlib import Path
 
 import cv2
 import pytest
@@ -240,7 +242,7 @@ class OrderHook(Hook):
 def test_reranking_calls_hooks_as_a_plain_test_does(reranking):
     calls = []
     for loop in ('mmcoca.RerankingTestLoop', 'TestLoop'):
-        cfg = reranking.copy()
+        cfg = deepcopy(reranking)
         cfg.test_cfg = dict(type=loop)
         cfg.experiment_name = loop
         runner = build_testing(cfg)
@@ -251,8 +253,36 @@ def test_reranking_calls_hooks_as_a_plain_test_does(reranking):
     assert calls[0] == calls[1] and len(calls[0]) == 8
 
 
+@pytest.mark.parametrize('merge', [True, False])
+def test_reranking_counts_equal_captions_as_the_evaluator_does(reranking, merge):
+    """By the similarity alone nothing changes, whichever texts count as one."""
+    cfg = deepcopy(reranking)
+    cfg.test_cfg.similarity_weight = 1e6
+    cfg.test_evaluator = [dict(type='mmcoca.RetrievalMetric', merge_identical_texts=merge)]
+    dataset = cfg.test_dataloader.dataset
+    root = Path(dataset.data_root)
+    rows = [
+        dict(image=path.name, caption=f'drawing {place // 2}')
+        for place, path in enumerate(sorted((root / 'val2014').iterdir()))
+    ]
+    (root / 'pairs.jsonl').write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    cfg.test_dataloader.dataset = dict(
+        type='mmcoca.ImageTextDataset',
+        data_root=str(root),
+        data_prefix='val2014',
+        ann_file='pairs.jsonl',
+        pipeline=dataset.pipeline,
+        test_mode=True,
+    )
+    metrics = build_testing(cfg).test()
+    plain = {k: value for k, value in metrics.items() if '/retrieval/' in k}
+    assert {k.replace('reranked', 'retrieval'): v
+            for k, v in metrics.items()
+            if '/reranked/' in k} == pytest.approx(plain)
+
+
 def test_reranking_in_bfloat16(reranking, reranked):
-    cfg = reranking.copy()
+    cfg = deepcopy(reranking)
     cfg.test_cfg.fp16 = True
     runner = build_testing(cfg)
     found = runner.test()

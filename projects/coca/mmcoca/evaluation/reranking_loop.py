@@ -17,7 +17,7 @@ from mmcoca.samples import texts_of
 from .feature_loop import FeatureTestLoop, gather, gather_objects
 from .recall import recalls_from_ranks, relevant_ranks
 from .reranking import nearest_keys, reranked_ranks
-from .retrieval_metric import relevant_pairs
+from .retrieval_metric import RetrievalMetric, relevant_pairs
 
 
 @LOOPS.register_module()
@@ -34,7 +34,7 @@ class RerankingTestLoop(FeatureTestLoop):
         num_candidates: Of a query, the most similar, that are ordered anew.
         similarity_weight: Of the cosine similarity over the temperature, added to log p(text |
             image); 0: the captioner alone.
-        merge_identical_texts: As in RetrievalMetric.
+        merge_identical_texts: As in RetrievalMetric; None: as the evaluator's has it.
         topk: The k of Recall@k.
 
     Raises SettingError for a model without one of the two heads and for less than one candidate.
@@ -45,7 +45,7 @@ class RerankingTestLoop(FeatureTestLoop):
         *args,
         num_candidates: int = 16,
         similarity_weight: float = 1.0,
-        merge_identical_texts: bool = False,
+        merge_identical_texts: bool | None = None,
         topk: Sequence[int] = (1, 5, 10),
         **kwargs,
     ) -> None:
@@ -57,6 +57,11 @@ class RerankingTestLoop(FeatureTestLoop):
             raise SettingError(f'num_candidates is {num_candidates}, but must be positive')
         self.num_candidates = num_candidates
         self.similarity_weight = similarity_weight
+        if merge_identical_texts is None:
+            metrics = self.evaluator.metrics
+            merge_identical_texts = any(
+                isinstance(x, RetrievalMetric) and x.merge_identical_texts for x in metrics
+            )
         self.merge_identical_texts = merge_identical_texts
         self.topk = tuple(topk)
 

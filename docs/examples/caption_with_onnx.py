@@ -28,11 +28,20 @@ def prepare(path):
     image = Image.open(path).convert('RGBA')
     image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image).convert('RGB')
     image = image.crop(ImageOps.invert(image).point(lambda level: 255 * (level > 7)).getbbox())
-    square = Image.new('RGB', [round(1.09 * max(image.size))] * 2, 'white')
+    longer = max(image.size)
+    square = Image.new('RGB', [longer + 2 * round(0.045 * longer)] * 2, 'white')
     square.paste(image, [(square.width - side) // 2 for side in image.size])
-    image = square.resize(settings['image_size'][::-1], Image.Resampling.BOX)
-    pixels = (np.asarray(image) - np.array(settings['mean'])) / np.array(settings['std'])
+    rows, columns = (areas(square.width, size) for size in settings['image_size'])
+    levels = np.einsum('yh,hwc,xw->yxc', rows, np.asarray(square), columns).round()
+    pixels = (levels - settings['mean']) / settings['std']
     return pixels.transpose(2, 0, 1).astype(np.float32)
+
+
+def areas(source, target):
+    """Which part of each new pixel (target,source) the old ones cover, along one side."""
+    edges = np.arange(target + 1) * source / target
+    first, last = np.maximum(edges[:-1, None], np.arange(source)), np.arange(1, source + 1)
+    return np.maximum(np.minimum(edges[1:, None], last) - first, 0) * target / source
 
 
 images = np.stack([prepare(path) for path in sys.argv[2:]])

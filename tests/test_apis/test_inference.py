@@ -8,6 +8,7 @@ import re
 import resource
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from mmcoca.apis import (
     find_images,
     load_images,
     load_model,
+    name_below,
 )
 from mmcoca.apis.captioning import settings_file, write_settings
 from mmcoca.command_line.result_file import result_file
@@ -101,6 +103,10 @@ def test_images_are_found_and_read_but_for_what_is_broken(model, folder):
         find_images(folder.parent.joinpath('empty').mkdir() or folder.parent / 'empty')
     with pytest.raises(FileNotFoundError, match='does not exist'):
         find_images(folder / 'nowhere')
+    assert find_images(read[0]) == [Path(read[0])]
+    assert name_below(Path(read[0]), read[0]) == Path(read[0]).name
+    with pytest.raises(FileNotFoundError, match='notes.txt is no folder, and no image'):
+        find_images(folder / 'notes.txt')
 
 
 def test_captions_of_a_folder_go_on_where_they_stopped(model, folder, tmp_path):
@@ -319,6 +325,15 @@ def test_tools_work_and_report_what_is_broken(run_tool, folder, model_args, tmp_
     assert len(re.findall('<img ', page)) == 8 + words
 
 
+def test_one_image_and_a_config_of_the_package(run_tool, folder, model_args, tmp_path):
+    (_, checkpoint), last = model_args
+    image, out = find_images(folder)[0], tmp_path / 'captions.jsonl'
+    first = 'mmcoca::coca/coca_tiny_emoji.py', checkpoint, image
+    done = run_tool('inference/caption.py', *first, '--out', out, '--max-length', '8', *last)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)['image'] for line in out.read_text().splitlines()] == [image.name]
+
+
 def test_workers_are_counted_from_0_and_a_failure_leaves_no_file(
     run_tool, folder, model_args, tmp_path
 ):
@@ -358,6 +373,8 @@ def test_mistakes_at_the_tools_are_one_line(run_tool, folder, model_args, tmp_pa
                             'x'], 'give prompts with a {}'
         ),
         ('caption.py', [first[1], folder, '--out', out], 'is no config: name its work directory'),
+        ('caption.py', ['mmcoca::coca/x.py', first[1], folder, '--out', out], 'mmcoca has none of'),
+        ('caption.py', ['mmtest::x.py', first[1], folder, '--out', out], 'mmtest is not installed'),
         ('caption.py', ['coca_small_icon', folder, '--out', out], 'the model coca_small_icons?'),
         ('answer.py', [*first, folder, '--questions', 'what?'], 'a CoCa answers no questions'),
         ('answer.py', [*first, folder, '--questions', ' '], '--questions: one is empty'),

@@ -62,6 +62,14 @@ def test_what_is_shipped():
         assert parameters == ModelHub.get(name).metadata.parameters <= 10e6
         for file in ('tokenizer.json', 'README.md'):
             assert os.path.isfile(local_path(f'mmcoca://{name}/{file}'))
+        assert local_path(name) == shipped_weights(name)
+
+
+def test_a_file_of_the_name_comes_before_the_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert local_path(NAME) == shipped_weights(NAME)
+    Path(NAME).touch()
+    assert local_path(NAME) == NAME
 
 
 def test_it_is_loaded_by_name_from_any_folder(icons, tmp_path, monkeypatch):

@@ -129,6 +129,8 @@ def test_many_bad_rows_are_listed_shortly(folder):
     [
         ('csv', 'img,caption\na.png,x\n', "pairs.csv line 1: no column 'image' among img, caption"),
         ('csv', '', "pairs.csv line 1: no column 'image' among no columns"),
+        ('csv', 'image;caption\na;x\n', 'among image;caption: are they separated by commas'),
+        ('tsv', 'image,caption\na,x\n', 'among image,caption: are they separated by tabs'),
         ('csv', 'image,caption\na.png,x,y\n', 'pairs.csv line 2: more fields'),
         ('tsv', 'image\tcaption\na.png\n', 'pairs.tsv: line 2: the caption is None'),
         ('json', '{"images": [', 'pairs.json line 1 column 13: invalid JSON'),

@@ -306,6 +306,7 @@ def test_base_trains_a_step_on_the_cpu(run, emoji_data, tmp_path):
             [CONFIG, '--cfg-options', 'load_from=nothing.pth'],
             'checkpoint nothing.pth does not exist',
         ),
+        ('train.py', ['mmcoca::coca/nothing.py'], 'mmcoca has none of this name'),
         (
             'train.py',
             [CONFIG, '--cfg-options', 'train_dataloader.dataset.type=NoSuch'],
@@ -333,6 +334,11 @@ def test_mistakes_give_one_line(run_tool, tool, args, message, options, tmp_path
     'tool, args, message',
     [
         ('train.py', [CONFIG, '--cfg-options', 'train_cfg'], 'takes KEY=VALUE, not train_cfg'),
+        (
+            'test.py', ['work_dirs/nothing'
+                        ], 'work_dirs/nothing does not exist: name a work directory'
+        ),
+        ('test.py', [CONFIG], 'is no work directory: name a work directory, or a config and a'),
         ('test.py', [CONFIG, 'x.pth', '--out', 'm.txt'], 'must be one of .pkl'),
         (
             'test.py',

@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Search embeddings that embed.py wrote with texts, an image, or both."""
+"""Search embeddings that `embed` wrote with texts, an image, or both."""
 
 from mmcoca.command_line.search import main
 

@@ -53,7 +53,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji my_images --out captions.html',
     )
     add_model_arguments(parser)
-    parser.add_argument('images', help='folder of images')
+    parser.add_argument('images', help='folder of images, or one image')
     parser.add_argument('--out', required=True, help='file to write, .html')
     parser.add_argument('--max-images', type=positive, default=48, help='the first so many (48)')
     parser.add_argument(

@@ -4,8 +4,8 @@
 from importlib.util import find_spec
 
 from mmengine.config import Config
-from mmengine.hub import get_config
 
+from mmcoca.config_files import read_config
 from mmcoca.errors import UserError
 
 
@@ -18,4 +18,4 @@ def config_of_mmdet(path: str) -> Config:
     """
     if find_spec('mmdet') is None:
         raise UserError('mmdet is missing: pip install "mmcoca[detection]"')
-    return get_config(f'mmdet::{path}')
+    return read_config(f'mmdet::{path}')

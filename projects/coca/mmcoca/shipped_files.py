@@ -1,7 +1,7 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
 """Files that come with the package, as mmcoca://MODEL/FILE wherever a path is expected.
 
-These are the weights and the tokenizer of each shipped model.
+These are the weights and the tokenizer of each shipped model; MODEL alone stands for its weights.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ WEIGHTS = 'model.safetensors'
 
 
 def local_path(path: str | os.PathLike) -> str:
-    """mmcoca://MODEL/FILE -> where the file lies; any other path or address as it is.
+    """mmcoca://MODEL/FILE, or MODEL -> where the file lies; any other path or address as it is.
 
     Raises MissingFileError for a file that the package does not have.
     """
     path = os.fspath(path)
+    if path in shipped_models() and not os.path.exists(path):
+        path = f'{SCHEME}{path}/{WEIGHTS}'
     if not path.startswith(SCHEME):
         return path
     known = {f'{SCHEME}{file.relative_to(FOLDER).as_posix()}': file for file in FOLDER.glob('*/*')}

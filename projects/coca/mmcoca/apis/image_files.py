@@ -25,16 +25,21 @@ logger = logging.getLogger(__name__)  # without handlers Python prints warnings 
 
 def find_images(folder: str | Path) -> list[Path]:
     """Image files in a folder and below, sorted; a warning is logged about what else lies there.
+    Of an image file, itself.
 
     A link to a file counts as one. Hidden files that are no images are not worth a word. SVG files
     are images where they can be drawn.
 
-    Raises FileNotFoundError if there is no such folder, or no image in it.
+    Raises FileNotFoundError if there is no such folder, or no image in it; of a file, unless its
+    ending is an image's.
     """
     folder = Path(folder)
+    if folder.is_file() and is_image_file(folder):
+        return [folder]
     if not folder.is_dir():
-        what = 'is a file, not a folder' if folder.exists() else 'does not exist'
-        raise MissingFileError(f'folder {folder} {what}')
+        if folder.exists():
+            raise MissingFileError(f'{folder} is no folder, and no image by its ending')
+        raise MissingFileError(f'folder {folder} does not exist')
     paths = sorted(path for path in folder.rglob('*') if not path.is_dir())
     images = [path for path in paths if is_image_file(path)]
     if svg_problem() and any(path.suffix.lower() == '.svg' for path in paths):
@@ -55,8 +60,11 @@ def find_images(folder: str | Path) -> list[Path]:
 
 
 def name_below(path: Path, folder: str | Path) -> str:
-    """A path below a folder, as text; bytes that are not UTF-8 as \\xe9 and so on."""
-    return os.fsencode(path.relative_to(folder)).decode('utf-8', errors='backslashreplace')
+    """A path below a folder, or of a file its name, as text; bytes that are not UTF-8 as \\xe9 and
+    so on.
+    """
+    below = path.name if path == Path(folder) else path.relative_to(folder)
+    return os.fsencode(below).decode('utf-8', errors='backslashreplace')
 
 
 def pipeline_of(model: CoCa) -> list[dict]:

@@ -12,6 +12,7 @@ from mmengine.runner import load_checkpoint
 from mmpretrain import get_model
 from mmpretrain.apis import ModelHub
 
+from mmcoca.config_files import read_config
 from mmcoca.errors import UserError
 from mmcoca.models import CoCa
 from mmcoca.shipped_files import shipped_models, shipped_weights
@@ -26,8 +27,8 @@ def load_model(
     It is in evaluation mode and keeps its config, as mmpretrain's inferencers want it.
 
     Args:
-        config: A config, its file, a work directory that train.py left, or the name of a model
-            whose weights come with the package.
+        config: A config, its file (or mmcoca::coca/… for one of the package), a work directory that
+            train.py left, or the name of a model whose weights come with the package.
         checkpoint: None: the work directory's last, or the shipped weights.
 
     Example:
@@ -61,7 +62,7 @@ def config_and_weights(config: str | Config) -> tuple[Config, str | None]:
         return ModelHub.get(config).config, shipped_weights(config)
     if os.path.isdir(config):
         return Config.fromfile(config_of_training(config)), config
-    return Config.fromfile(config), None
+    return read_config(config), None
 
 
 def config_of_training(work_dir: str) -> Path:

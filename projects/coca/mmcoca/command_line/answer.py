@@ -28,7 +28,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--questions "what is the color of the shape?" "does the image contain a circle?"',
     )
     add_model_arguments(parser)
-    parser.add_argument('images', help='folder of images')
+    parser.add_argument('images', help='folder of images, or one image')
     parser.add_argument('--questions', nargs='+', required=True, help='asked of every image')
     parser.add_argument('--out', help='.csv file; the standard output if left out')
     return parse_model_arguments(parser, argv)

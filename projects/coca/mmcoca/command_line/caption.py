@@ -26,7 +26,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'Exit status 3: all is done but images that could not be read.',
     )
     add_model_arguments(parser)
-    parser.add_argument('images', help='folder of images')
+    parser.add_argument('images', help='folder of images, or one image')
     parser.add_argument('--out', required=True, help='file to add to, .jsonl')
     parser.add_argument(
         '--num-beams', type=positive, default=1, help='1: the most probable next token'

@@ -33,7 +33,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog='example: mmcoca classify coca_small_icons my_icons --classes cat dog "arrow left"',
     )
     add_model_arguments(parser)
-    parser.add_argument('images', help='folder of images')
+    parser.add_argument('images', help='folder of images, or one image')
     parser.add_argument(
         '--classes',
         nargs='+',

@@ -11,7 +11,8 @@ import torch
 from mmengine.config import Config, ConfigDict
 
 from mmcoca.composition import remove_scope
-from mmcoca.errors import MissingFileError, UserError
+from mmcoca.config_files import read_config
+from mmcoca.errors import UserError
 
 from .errors import program_errors
 from .options import check_options
@@ -22,11 +23,9 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises UserError for a missing or broken config file and for options it cannot take.
     """
-    if not os.path.isfile(args.config):
-        raise MissingFileError.of('config file', args.config)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with program_errors(args.config):
-        cfg = Config.fromfile(args.config)
+        cfg = read_config(args.config)
         remove_scope(cfg._cfg_dict)
         cfg.launcher = args.launcher
         if args.work_dir is not None:

@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Embed images of a folder or of shards, or a file of texts, a text a line; for search.py."""
+"""Embed images of a folder or of shards, or a file of texts, a text a line; for `search`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_model_arguments(parser)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument('--images', help='folder of images')
+    what.add_argument('--images', help='folder of images, or one image')
     what.add_argument('--shards', help='tar shards of images: a folder, a file, or a pattern')
     what.add_argument('--texts', help='file with a text a line')
     parser.add_argument('--out', required=True, help='file to write, .safetensors')

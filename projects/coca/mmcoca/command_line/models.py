@@ -84,6 +84,8 @@ def load_model_of(args: argparse.Namespace) -> CoCa:
 
 def check_config_path(path: str) -> None:
     """Raise UserError for what is neither a config nor a work directory."""
+    if '::' in path:
+        return
     if not os.path.exists(path):
         (near, *_) = [*get_close_matches(path, shipped_models()), None]
         if near:

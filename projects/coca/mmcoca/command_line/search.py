@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Search embeddings that embed.py wrote with texts, an image, or both."""
+"""Search embeddings that `embed` wrote with texts, an image, or both."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--image drawing.png',
     )
     add_model_arguments(parser)
-    parser.add_argument('index', help='what embed.py wrote, with the same weights')
+    parser.add_argument('index', help='what `embed` wrote, with the same weights')
     parser.add_argument('--texts', nargs='+', help='texts to search with')
     parser.add_argument(
         '--image', help='image file to search with; with texts, what is like both is found'

@@ -26,8 +26,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description='Evaluate a checkpoint.',
-        epilog='example: python tools/test.py configs/coca/coca_tiny_emoji.py '
-        'work_dirs/coca_tiny_emoji --out metrics.json --out-item metrics',
+        epilog='example: %(prog)s configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji '
+        '--out metrics.json --out-item metrics',
     )
     add_common_arguments(parser)
     parser.add_argument(
@@ -44,7 +44,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
     args = parser.parse_intermixed_args(argv)  # options may stand between the two
     if args.checkpoint is None and not os.path.isdir(args.config):
-        parser.error('the following arguments are required: checkpoint')
+        what = 'is no work directory' if os.path.exists(args.config) else 'does not exist'
+        parser.error(f'{args.config} {what}: name a work directory, or a config and a checkpoint')
     if args.out_item is not None and args.out is None:
         parser.error('--out-item needs --out')
     endings = ('.pkl', '.pickle')

@@ -34,7 +34,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description='Train a model.',
-        epilog='example: python tools/train.py configs/coca/coca_tiny_emoji.py --work-dir /tmp/run '
+        epilog='example: %(prog)s configs/coca/coca_tiny_emoji.py --work-dir /tmp/run '
         '--cfg-options train_cfg.max_epochs=2',
     )
     add_common_arguments(parser)

@@ -152,9 +152,11 @@ def read_table(path: Path, image_key: str, caption_key: str, **dialect) -> Itera
             for key in (image_key, caption_key):
                 if columns.count(key) != 1:
                     problem = 'two columns' if key in columns else 'no column'
+                    separators = 'tabs' if dialect.get('delimiter') == '\t' else 'commas'
+                    hint = f': are they separated by {separators}?' if len(columns) == 1 else ''
                     raise AnnotationError(
                         f"{path} line 1: {problem} '{key}' among "
-                        f"{', '.join(columns) or 'no columns'}"
+                        f"{', '.join(columns) or 'no columns'}{hint}"
                     )
             first_line = reader.line_num + 1
             for row in reader:

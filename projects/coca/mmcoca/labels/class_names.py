@@ -40,7 +40,8 @@ def class_names(classes: str | Sequence[str]) -> list[str]:
         names = lines_of(classes)
     else:
         raise SettingError(
-            f"classes '{classes}': name two or more, a folder of class folders, a file with a name "
+            f"classes '{classes}': no such file or folder; "
+            "name two or more, a folder of class folders, a file with a name "
             f'a line, or one of {", ".join(PUBLISHED_CLASSES)}'
         )
     if not names:

@@ -135,7 +135,7 @@ def what_is_kept(
     """What of a checkpoint goes on, where a config could be thought to say otherwise."""
     epoch, iteration = progress_of(path)
     saved = load_safely(path, 'meta').get('optimizer')
-    line = f'resuming after epoch {epoch}, iteration {iteration}'
+    line = f'resuming after {f"epoch {epoch}, " if epoch else ""}iteration {iteration}'
     if saved is None or not isinstance(optim_wrapper, OptimWrapper):
         return f'{line}, without a state of the optimizer'
     if takes_schedule_of_config:

@@ -7,6 +7,7 @@ import argparse
 import difflib
 import inspect
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ READ_FROM_CONFIG_ALONE = {
 }
 ALIKE = 0.85  # of two keys, as difflib has it: one letter more or less
 SHOWN_PLACES = 6  # of settings, in one message
+
+
+def program_name() -> str:
+    """How this program was called: mmcoca train, or python tools/train.py."""
+    return f'python {sys.argv[0]}' if sys.argv[0].endswith('.py') else sys.argv[0]
 
 
 def positive(text: str) -> int:

@@ -17,7 +17,7 @@ from mmcoca.weights import check_checkpoint, find_checkpoint
 
 from .configs import load_config
 from .errors import user_errors
-from .options import add_common_arguments
+from .options import add_common_arguments, program_name
 from .processes import join_processes
 from .runners import build_testing
 
@@ -26,7 +26,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description='Evaluate a checkpoint.',
-        epilog='example: %(prog)s configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji '
+        epilog=f'example: {program_name()} configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji '
         '--out metrics.json --out-item metrics',
     )
     add_common_arguments(parser)

@@ -25,7 +25,7 @@ from mmcoca.weights import (
 
 from .configs import load_config, part_of
 from .errors import user_errors
-from .options import add_common_arguments
+from .options import add_common_arguments, program_name
 from .processes import join_processes
 from .runners import build_training
 
@@ -34,7 +34,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description='Train a model.',
-        epilog='example: %(prog)s configs/coca/coca_tiny_emoji.py --work-dir /tmp/run '
+        epilog=f'example: {program_name()} configs/coca/coca_tiny_emoji.py --work-dir /tmp/run '
         '--cfg-options train_cfg.max_epochs=2',
     )
     add_common_arguments(parser)

@@ -103,10 +103,15 @@ class Results:
     def __init__(self, path: Path, settings: dict):
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_file():
-            self.write(dict(settings, runs={}, step_costs={}))
+        with self.lock():
+            if not path.is_file():
+                self.write(dict(settings, runs={}, step_costs={}))
         if not settings.items() <= self.read().items():
             raise UserError(f'{path} holds runs with other settings: take another --out')
+
+    def lock(self) -> FileLock:
+        """Within it, no other process changes them."""
+        return FileLock(self.path.with_suffix('.lock'))
 
     def read(self) -> dict:
         """As they are now: another process may have added to them."""
@@ -120,7 +125,7 @@ class Results:
 
     def add(self, change: Callable[[dict], object]) -> None:
         """Change them, one process at a time."""
-        with FileLock(self.path.with_suffix('.lock')):
+        with self.lock():
             results = self.read()
             change(results)
             self.write(results)

@@ -26,8 +26,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description='Evaluate a checkpoint.',
-        epilog=f'example: {program_name()} configs/coca/coca_tiny_emoji.py work_dirs/coca_tiny_emoji '
-        '--out metrics.json --out-item metrics',
+        epilog=f'example: {program_name()} configs/coca/coca_tiny_emoji.py '
+        'work_dirs/coca_tiny_emoji --out metrics.json --out-item metrics',
     )
     add_common_arguments(parser)
     parser.add_argument(

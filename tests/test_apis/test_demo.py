@@ -258,7 +258,7 @@ def page(server):
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=find_browser(), args=['--no-sandbox'])
         page = browser.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)  # on a machine with other work too
         dialogs, elsewhere = [], []
         page.on('dialog', lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         page.route(

@@ -67,8 +67,8 @@ def on_one_rank(rank, processes, store, cfg, images, expected):
         torch.testing.assert_close(total, joined, rtol=1e-9, atol=0, msg=name)
         largest = max(gradient.abs().max() for gradient in gradients.values())
         for key, parameter in model.module.named_parameters():
-            # A bias before a batch norm has the gradient 0, but for rounding.
-            scale = gradients[key].abs().max().clamp(min=1e-6 * largest)
+            # A bias before a batch norm has the gradient 0, but for rounding of large terms.
+            scale = gradients[key].abs().max().clamp(min=1e-4 * largest)
             difference = (parameter.grad - gradients[key]).abs().max()
             assert difference <= 1e-9 * scale, (name, key, float(difference / scale))
         for key, buffer in model.module.named_buffers():

@@ -2,14 +2,13 @@
 """Which checkpoints a training leaves: the best ones, and those of a training that is killed."""
 
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import mmengine.hooks
 import pytest
 import torch
+from warm_processes import WarmProcess, run_warm
 
 import mmcoca.engine
 from mmcoca.engine.whole_files import whole_files, write_whole
@@ -171,6 +170,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
 
 BIG_TRAINING = """
 import sys
+
 import torch
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
@@ -199,11 +199,12 @@ Runner(
 
 
 def test_a_kill_in_the_middle_of_a_write_leaves_the_earlier_checkpoint(tmp_path):
-    command = [sys.executable, '-c', BIG_TRAINING, str(tmp_path)]
-    process = subprocess.Popen([*command, '1000'], stderr=subprocess.DEVNULL)
+    program = tmp_path / 'big_training.py'
+    program.write_text(BIG_TRAINING)
+    process = WarmProcess(program, tmp_path, 1000, cwd=tmp_path)
     deadline = time.monotonic() + 120
     while not (tmp_path / 'last_checkpoint').exists() or not list(tmp_path.glob('.*.pth.partial')):
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.is_alive() and time.monotonic() < deadline
     process.kill()
     process.wait()
     (partial, ) = tmp_path.glob('.*.partial')
@@ -212,6 +213,7 @@ def test_a_kill_in_the_middle_of_a_write_leaves_the_earlier_checkpoint(tmp_path)
     done = int(re.fullmatch(r'epoch_(\d+)', kept.stem)[1])
     assert partial.name == f'.epoch_{done + 1}.pth.partial'
     assert torch.load(kept, weights_only=False)['state_dict']['weight'].shape == (50_000_000, )
-    subprocess.run([*command, str(done + 1), 'resume'], check=True, stderr=subprocess.DEVNULL)
+    resumed = run_warm(program, tmp_path, done + 1, 'resume', cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
     assert not list(tmp_path.glob('.*.partial'))
     assert [path.name for path in tmp_path.glob('*.pth')] == [f'epoch_{done + 1}.pth']

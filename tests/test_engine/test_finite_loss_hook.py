@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
+from warm_processes import run_on_ranks
 
 from mmcoca.errors import NotFiniteError, SettingError
 from mmcoca.registry import OPTIM_WRAPPERS
@@ -195,10 +195,8 @@ class Wrapper(MMDistributedDataParallel):
         super().__init__(module, **kwargs)
 
 
-def train_on_one_rank(rank, world_size, folder, queue):
-    torch.set_num_threads(1)
+def train_on_rank(rank, folder):
     os.environ['LOCAL_RANK'] = str(rank)
-    dist.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=world_size)
     inputs = [torch.ones(1), torch.tensor([float(1 - rank)]), torch.ones(1)]
     runner = Runner(
         Quotient(),
@@ -211,15 +209,11 @@ def train_on_one_rank(rank, world_size, folder, queue):
         cfg=dict(model_wrapper_cfg=dict(type=Wrapper)),
         experiment_name='two processes',
     )
-    try:
+    with pytest.raises(NotFiniteError) as error:
         runner.train()
-    except NotFiniteError as error:
-        queue.put((rank, str(error)))
-    dist.destroy_process_group()
+    return str(error.value)
 
 
 def test_processes_stop_together(tmp_path):
-    queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
-    torch.multiprocessing.spawn(train_on_one_rank, (2, str(tmp_path), queue), nprocs=2)
-    found = dict([queue.get(), queue.get()])
+    found = run_on_ranks(train_on_rank, 2, str(tmp_path))
     assert found[0].startswith('step 2 (loss 0.9, ') and found[1].startswith('step 2 (loss inf, ')

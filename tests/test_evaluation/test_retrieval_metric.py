@@ -3,11 +3,11 @@ import warnings
 
 import pytest
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
+from warm_processes import run_on_ranks
 
 from mmcoca.evaluation import RetrievalMetric, retrieval_recalls
 
@@ -114,24 +114,18 @@ def test_bad_samples_are_told():
         RetrievalMetric().evaluate(0)
 
 
-def evaluate_one_rank(rank, world_size, store, queue):
+def evaluate_on_rank(rank):
     """Evaluate every second sample, as MMEngine's default sampler deals them out, then pad."""
-    torch.set_num_threads(1)
-    dist.init_process_group('gloo', f'file://{store}', rank=rank, world_size=world_size)
     samples = make_samples([2, 1, 5, 1, 3, 2, 2])
-    indices = [i % len(samples) for i in range(rank, 8, world_size)]  # 7 samples, padded to 8
+    indices = [i % len(samples) for i in range(rank, 8, 2)]  # 7 samples, padded to 8
     evaluator = Evaluator(RetrievalMetric())
     evaluator.process([samples[i] for i in indices])
-    metrics = evaluator.evaluate(len(samples))
-    if rank == 0:
-        queue.put(metrics)
-    dist.destroy_process_group()
+    return evaluator.evaluate(len(samples))
 
 
-def test_two_processes_give_the_figures_of_one(tmp_path):
-    queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
-    torch.multiprocessing.spawn(evaluate_one_rank, (2, tmp_path / 'store', queue), nprocs=2)
-    assert queue.get() == evaluate(RetrievalMetric(), make_samples([2, 1, 5, 1, 3, 2, 2]))
+def test_two_processes_give_the_figures_of_one():
+    assert run_on_ranks(evaluate_on_rank,
+                        2)[0] == evaluate(RetrievalMetric(), make_samples([2, 1, 5, 1, 3, 2, 2]))
 
 
 def test_recalls_that_no_model_could_miss_are_said_to_be(tmp_path):

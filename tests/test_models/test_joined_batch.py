@@ -6,10 +6,10 @@ import copy
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch.nn.parallel import DistributedDataParallel
+from warm_processes import run_on_ranks
 
 from mmcoca.models.text.packed_texts import marks_of_texts
 
@@ -54,9 +54,7 @@ def step(model, images, captions):
     return total.detach()
 
 
-def on_one_rank(rank, processes, store, cfg, images, expected):
-    torch.set_num_threads(1)
-    dist.init_process_group('gloo', f'file://{store}', rank=rank, world_size=processes)
+def compare_on_rank(rank, processes, cfg, images, expected):
     size = len(images) // processes
     own = slice(rank * size, (rank + 1) * size)
     for name, (changes, captions) in CASES.items():
@@ -73,7 +71,6 @@ def on_one_rank(rank, processes, store, cfg, images, expected):
             assert difference <= 1e-9 * scale, (name, key, float(difference / scale))
         for key, buffer in model.module.named_buffers():
             torch.testing.assert_close(buffer, buffers[key], rtol=1e-9, atol=1e-12)
-    dist.destroy_process_group()
 
 
 @pytest.fixture
@@ -86,7 +83,7 @@ def cfg(tiny_config):
 
 
 @pytest.mark.parametrize('processes', [1, 2, 3])
-def test_losses_and_gradients(cfg, processes, tmp_path):
+def test_losses_and_gradients(cfg, processes):
     torch.manual_seed(1)
     images = torch.randn(6, 3, 32, 32, dtype=torch.float64)
     expected = {}
@@ -95,8 +92,7 @@ def test_losses_and_gradients(cfg, processes, tmp_path):
         total = step(model, images, captions)
         gradients = {key: parameter.grad for key, parameter in model.named_parameters()}
         expected[name] = total, gradients, dict(model.named_buffers())
-    args = (processes, tmp_path / 'store', cfg, images, expected)
-    torch.multiprocessing.spawn(on_one_rank, args, nprocs=processes)
+    run_on_ranks(compare_on_rank, processes, processes, cfg, images, expected)
 
 
 def test_marks_are_equal_for_equal_captions_alone():

@@ -7,11 +7,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-import torch.distributed as dist
 from in_process import fresh_managers
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from warm_processes import run_on_ranks
 
 from mmcoca.command_line import build_testing, build_training
 
@@ -123,34 +122,24 @@ class DataParallelOnCPU(MMDistributedDataParallel):
         super().__init__(module, **kwargs)
 
 
-def evaluate_in_processes(cfgs: Sequence[Config], processes: int,
-                          store: Path) -> list[list[dict[str, float]]]:
+def evaluate_in_processes(cfgs: Sequence[Config], processes: int) -> list[list[dict[str, float]]]:
     """The metrics, of each config, of each of several processes that test together.
 
     As under a launcher.
-
-    Args:
-        store: A file that does not exist, by which they find each other.
     """
     cfgs = [cfg.copy() for cfg in cfgs]
     for cfg in cfgs:
         cfg.launcher = 'pytorch'
         cfg.model_wrapper_cfg = dict(type=DataParallelOnCPU)
-    queue = torch.multiprocessing.get_context('spawn').SimpleQueue()
-    args = (processes, store, cfgs, queue)
-    torch.multiprocessing.spawn(_evaluate_on_one_rank, args, nprocs=processes)
-    return [queue.get() for _ in range(processes)]
+    return run_on_ranks(_evaluate_on_rank, processes, cfgs)
 
 
-def _evaluate_on_one_rank(rank, processes, store, cfgs, queue):
-    torch.set_num_threads(1)
+def _evaluate_on_rank(rank: int, cfgs: Sequence[Config]) -> list[dict[str, float]]:
     os.environ['LOCAL_RANK'] = str(rank)
-    dist.init_process_group('gloo', f'file://{store}', rank=rank, world_size=processes)
     metrics = []
     for cfg in cfgs:
         with fresh_managers():
             runner = build_testing(cfg)
             assert is_model_wrapper(runner.model)
             metrics.append(runner.test())
-    queue.put(metrics)
-    dist.destroy_process_group()
+    return metrics

@@ -291,7 +291,7 @@ def test_reranking_in_bfloat16(reranking, reranked):
 
 
 def test_reranking_under_a_launcher_alone(reranking, reranked, tmp_path):
-    ((found, ), ) = evaluate_in_processes([reranking], 1, tmp_path / 'store')
+    ((found, ), ) = evaluate_in_processes([reranking], 1)
     assert found == pytest.approx(reranked)
 
 

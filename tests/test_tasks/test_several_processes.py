@@ -87,8 +87,8 @@ def figures(tasks):
 
 
 @pytest.mark.parametrize('processes', [2, 3])
-def test_figures_are_those_of_one_process(tasks, figures, tmp_path, processes):
-    found = evaluate_in_processes(list(tasks.values()), processes, tmp_path / 'store')
+def test_figures_are_those_of_one_process(tasks, figures, processes):
+    found = evaluate_in_processes(list(tasks.values()), processes)
     assert len(found) == processes
     for of_process in found:
         for (name, expected), metrics in zip(figures.items(), of_process, strict=True):

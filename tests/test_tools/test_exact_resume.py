@@ -4,12 +4,11 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from warm_processes import run_warm
 
 from mmcoca.datasets.shards import ShardSample, write_shard
 
@@ -123,7 +122,7 @@ def test_killed_and_resumed(
     done = run_tool('train.py', config, '--work-dir', tmp_path / 'whole')
     assert done.returncode == 0, done.stderr
     workers = iter((0, 1))
-    command = [sys.executable, repository / 'tools' / 'train.py', config, '--resume']
+    command = [repository / 'tools' / 'train.py', config, '--resume']
     command += ['--work-dir', tmp_path / 'killed', '--cfg-options']
     for kill in kills:
         number = next(workers)
@@ -133,9 +132,7 @@ def test_killed_and_resumed(
         ]
         paths = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
         environment = os.environ | dict(KILL=kill, PYTHONPATH=paths)
-        killed = subprocess.run(
-            [*map(str, command), *options], env=environment, capture_output=True, text=True
-        )
+        killed = run_warm(*command, *options, cwd=tmp_path, env=environment)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
     done = run_tool('train.py', config, '--work-dir', tmp_path / 'killed', '--resume')
     assert done.returncode == 0, done.stderr

@@ -11,10 +11,12 @@ import sys
 
 import pytest
 import torch
+from warm_processes import WarmProcess, run_warm
 
 CONFIG = 'configs/coca/coca_tiny_emoji.py'
-TORCHRUN = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2']
+# The variables by which each tells a process its rank.
 LAUNCHERS = dict(
+    pytorch=('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
     slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 )
@@ -48,11 +50,33 @@ def options(emoji_data, folder, epochs):
     ]
 
 
-def run_by_torchrun(repository, *arguments):
-    command = [*TORCHRUN, '--master-port', free_port(), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=repository)
+def run(repository, tool, *arguments):
+    """Run a tool in a process of its own -> its stdout."""
+    done = run_warm(repository / 'tools' / tool, *arguments, cwd=repository)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run_by_launcher(launcher, repository, tool, *arguments_of_rank):
+    """Run a tool with each of two command lines, with a launcher's variables -> their stdout."""
+    port = free_port()
+    processes = []
+    for rank, arguments in enumerate(arguments_of_rank):
+        values = dict(zip(LAUNCHERS[launcher], (str(rank), '2', str(rank))))
+        values |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port, OMP_NUM_THREADS='1')
+        program = repository / 'tools' / tool, *arguments, '--launcher', launcher
+        processes.append(WarmProcess(*program, cwd=repository, env=os.environ | values))
+    printed = []
+    for process in processes:
+        done = process.wait()
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+    return printed
+
+
+def run_in_two(repository, tool, *arguments):
+    """Run a tool as torchrun would -> the stdout of both."""
+    return ''.join(run_by_launcher('pytorch', repository, tool, arguments, arguments))
 
 
 def logged(folder):
@@ -82,16 +106,14 @@ def test_scripts_train_resume_and_test(repository, emoji_data, tmp_path):
     assert any('i2t/retrieval/Recall@1' in row for row in rows)
     assert (tmp_path / 'epoch_1.pth').is_file()
     more = ['--resume', *options(emoji_data, tmp_path, 2)]
-    run_script(repository, 'dist_train.sh', CONFIG, 2, *more)
+    run_in_two(repository, 'train.py', CONFIG, *more)
     assert (tmp_path / 'epoch_2.pth').is_file()
     outs = tmp_path / 'two.json', tmp_path / 'alone.json'
     arguments = [
         ['--out', out, '--out-item', 'metrics', *options(emoji_data, tmp_path, 2)] for out in outs
     ]
     run_script(repository, 'dist_test.sh', CONFIG, tmp_path, 2, *arguments[0])
-    command = [sys.executable, 'tools/test.py', CONFIG, tmp_path, *arguments[1]]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=repository)
-    assert done.returncode == 0, done.stderr
+    run(repository, 'test.py', CONFIG, tmp_path, *arguments[1])
     two, alone = (json.loads(out.read_text()) for out in outs)
     assert two == pytest.approx(alone, abs=1e-3)
 
@@ -159,10 +181,10 @@ def test_a_model_in_parts_goes_on_in_one_piece(repository, emoji_data, drawings,
     """Trained by two processes in parts, resumed by one and by two, tested, captioned from."""
     config = tmp_path / 'config.py'
     config.write_text(SHARDED.format(base=repository / 'configs/coca/coca_tiny_emoji_adamw.py'))
-    run = tmp_path / 'run'
-    run_script(repository, 'dist_train.sh', config, 2, *options(emoji_data, run, 1))
-    saved = torch.load(run / 'epoch_1.pth', weights_only=False)
-    plain = torch.load(run / 'epoch_1.pth', weights_only=False)['state_dict']
+    folder = tmp_path / 'run'
+    run_in_two(repository, 'train.py', config, *options(emoji_data, folder, 1))
+    saved = torch.load(folder / 'epoch_1.pth', weights_only=False)
+    plain = torch.load(folder / 'epoch_1.pth', weights_only=False)['state_dict']
     assert all(type(value) is torch.Tensor for value in plain.values())
     assert plain['contrastive_head.logit_scale'].shape == ()
     weights = saved['ema_state_dict']
@@ -171,21 +193,16 @@ def test_a_model_in_parts_goes_on_in_one_piece(repository, emoji_data, drawings,
         if f'module.{name}' in weights and not torch.equal(plain[name], weights[f'module.{name}'])
     ]
     assert len(moved) > 50
-    values = [row for row in logged(run) if 'i2t/retrieval/Recall@1' in row]
-    best = torch.load(run / 'best_i2t_retrieval_Recall@1_epoch_1.pth', weights_only=False)
+    values = [row for row in logged(folder) if 'i2t/retrieval/Recall@1' in row]
+    best = torch.load(folder / 'best_i2t_retrieval_Recall@1_epoch_1.pth', weights_only=False)
     assert all(torch.equal(plain[name], value) for name, value in best['state_dict'].items())
 
     metrics = []
-    for number, start in enumerate(([sys.executable], [*TORCHRUN, '--master-port', free_port()])):
-        arguments = ['tools/test.py', config, run, '--out', tmp_path / f'{number}.json']
-        arguments += ['--out-item', 'metrics', *options(emoji_data, run, 1)]
-        if number:
-            arguments += ['--launcher', 'pytorch']
-        done = subprocess.run(
-            list(map(str, [*start, *arguments])), capture_output=True, text=True, cwd=repository
-        )
-        assert done.returncode == 0, done.stderr
-        metrics.append(json.loads((tmp_path / f'{number}.json').read_text()))
+    for number, run_tool in enumerate((run, run_in_two)):
+        out = tmp_path / f'{number}.json'
+        arguments = ['--out', out, '--out-item', 'metrics', *options(emoji_data, folder, 1)]
+        run_tool(repository, 'test.py', config, folder, *arguments)
+        metrics.append(json.loads(out.read_text()))
     # The averages were evaluated in training, too; in bfloat16 as the rest.
     assert metrics[0] == pytest.approx(metrics[1], abs=1e-3)
     assert values[0]['i2t/retrieval/Recall@1'] == pytest.approx(
@@ -193,31 +210,24 @@ def test_a_model_in_parts_goes_on_in_one_piece(repository, emoji_data, drawings,
     )
 
     losses = []
-    for number, start in enumerate(([sys.executable], [*TORCHRUN, '--master-port', free_port()])):
-        folder = tmp_path / f'again{number}'
-        shutil.copytree(run, folder)
-        more = options(emoji_data, folder, 2)
+    for number, run_tool in enumerate((run, run_in_two)):
+        again = tmp_path / f'again{number}'
+        shutil.copytree(folder, again)
+        more = options(emoji_data, again, 2)
         if not number:
             more.append('train_dataloader.batch_size=64')
-        arguments = ['tools/train.py', config, '--resume', *more]
-        if number:
-            arguments += ['--launcher', 'pytorch']
-        done = subprocess.run(
-            list(map(str, [*start, *arguments])), capture_output=True, text=True, cwd=repository
-        )
-        assert done.returncode == 0, done.stderr
-        losses.append([row['loss'] for row in logged(folder) if 'loss' in row])
+        run_tool(repository, 'train.py', config, '--resume', *more)
+        losses.append([row['loss'] for row in logged(again) if 'loss' in row])
     assert losses[0] == pytest.approx(losses[1], rel=0.02) and len(losses[0])
 
     images = tmp_path / 'images'
     images.mkdir()
     shutil.copy(drawings[0][0], images)
-    command = [sys.executable, 'tools/inference/caption.py', config, tmp_path / 'again1', images]
-    command += ['--out', tmp_path / 'captions.jsonl', '--cfg-options']
-    command += [f'model.tokenizer.vocab_file={emoji_data / "tokenizer.json"}']
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=repository)
-    assert done.returncode == 0, done.stderr
-    assert 'caption' in json.loads((tmp_path / 'captions.jsonl').read_text())
+    out = tmp_path / 'captions.jsonl'
+    vocabulary = f'model.tokenizer.vocab_file={emoji_data / "tokenizer.json"}'
+    arguments = [config, again, images, '--out', out, '--cfg-options', vocabulary]
+    run(repository, 'inference/caption.py', *arguments)
+    assert 'caption' in json.loads(out.read_text())
 
 
 NOTER = """
@@ -270,18 +280,13 @@ def test_another_number_of_processes_goes_on_where_the_others_were(
         'train_cfg = dict(_delete_=True, by_epoch=False, max_iters=3)\n'
         "param_scheduler = [dict(type='CosineAnnealingLR', by_epoch=False)]\n"
     )
-    train = ['tools/train.py', config]
-    output = run_by_torchrun(
-        repository, *train, '--launcher', 'pytorch', *options, 'train_dataloader.batch_size=4'
-    )
+    train = repository, 'train.py', config, *options
+    output = run_in_two(*train, 'train_dataloader.batch_size=4')
     two = [json.loads(line) for line in (tmp_path / 'notes-0').read_text().splitlines()]
     two += [json.loads(line) for line in (tmp_path / 'notes-1').read_text().splitlines()]
     assert len(two) == 6
     (tmp_path / 'notes-0').unlink()
-    command = [sys.executable, *train, *options, 'train_cfg.max_iters=8']
-    command += ['train_dataloader.batch_size=2']
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=repository)
-    assert done.returncode == 0, done.stderr
+    output += run(*train, 'train_cfg.max_iters=8', 'train_dataloader.batch_size=2')
     one = [json.loads(line) for line in (tmp_path / 'notes-0').read_text().splitlines()]
     assert [step for step, _ in one] == [3, 4, 5, 6, 7]
     seen = [image for _, ids in two + one for image in ids]
@@ -290,38 +295,17 @@ def test_another_number_of_processes_goes_on_where_the_others_were(
     # Random others stand for the two broken images.
     assert len(set(readable)) == 32
     # Each run tells what all of its processes met; one of the two alone loads 20 at most.
-    reports = re.findall(r'(\d) of (\d+) items could not be read .*', output + done.stdout)
+    reports = re.findall(r'(\d) of (\d+) items could not be read .*', output)
     assert sum(int(count) for count, _ in reports) >= 2
     assert max(int(visits) for _, visits in reports) >= 24
-    assert all(str(path) in output + done.stdout for path in broken)
+    assert all(str(path) in output for path in broken)
 
 
-def run_both(launcher, repository, *arguments_of_rank):
-    """Start a process with each of two command lines, with the variables of a launcher."""
-    port = free_port()
-    processes = []
-    for rank, arguments in enumerate(arguments_of_rank):
-        values = dict(zip(LAUNCHERS[launcher], (str(rank), '2', str(rank))))
-        values |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port, OMP_NUM_THREADS='1')
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, *map(str, arguments), '--launcher', launcher],
-                env=os.environ | values,
-                cwd=repository,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-    for process in processes:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
-
-
-@pytest.mark.parametrize('launcher', LAUNCHERS)
+@pytest.mark.parametrize('launcher', ['slurm', 'mpi'])
 def test_other_launchers(repository, emoji_data, tmp_path, launcher):
     """As their variables tell each process its rank."""
-    arguments = ['tools/train.py', CONFIG, '--no-validate', *options(emoji_data, tmp_path, 1)]
-    run_both(launcher, repository, arguments, arguments)
+    arguments = [CONFIG, '--no-validate', *options(emoji_data, tmp_path, 1)]
+    run_by_launcher(launcher, repository, 'train.py', arguments, arguments)
     assert (tmp_path / 'epoch_1.pth').is_file()
 
 
@@ -329,13 +313,11 @@ def test_the_first_process_alone_writes_the_metrics(repository, emoji_data, tiny
     weights = tmp_path / 'start.pth'
     torch.save(tiny_model.state_dict(), weights)
     more = ['--out-item', 'metrics', *options(emoji_data, tmp_path, 1)]
-    run_both(
+    run_by_launcher(
         'mpi',
         repository,
-        *(
-            ['tools/test.py', CONFIG, weights, '--out', tmp_path / f'{rank}.json', *more]
-            for rank in range(2)
-        ),
+        'test.py',
+        *([CONFIG, weights, '--out', tmp_path / f'{rank}.json', *more] for rank in range(2)),
     )
     assert 'i2t/retrieval/Recall@1' in json.loads((tmp_path / '0.json').read_text())
     assert not (tmp_path / '1.json').exists()

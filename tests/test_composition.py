@@ -183,19 +183,19 @@ def test_what_the_model_says_holds_in_every_task(name, emoji_data):
 
 SMALL = """
 _base_ = 'mmcoca::coca/_base_/models/coca_base.py'
-dims = 384
-num_heads = 6
+dims = 192
+num_heads = 3
 
 model = dict(
-    backbone=dict(arch='deit-small', img_size=224, patch_size=16),
+    backbone=dict(arch='deit-tiny', img_size=96, patch_size=16),
     neck=dict(dims=dims, memory_dims=dims, num_heads=num_heads),
     text=dict(dims=dims, num_heads=num_heads, mlp_dims=4 * dims),
     contrastive_head=dict(dims=dims),
     captioning_head=dict(dims=dims),
 )
 image = _base_.image
-image.load[0].reduce_to = image.train[0].scale = 224
-image.test[0].scale = (224, 224)
+image.load[0].reduce_to = image.train[0].scale = 96
+image.test[0].scale = (96, 96)
 """
 SPATIAL_REASONING = """
 pack = dict(
@@ -240,7 +240,7 @@ join(_base_)
 
 
 def test_a_task_and_a_model_that_nobody_planned_for(tmp_path, drawings, monkeypatch):
-    """Spatial reasoning on VSR by a ViT-S, in a project of its own: it trains and is tested."""
+    """Spatial reasoning on VSR by a ViT-Ti, in a project of its own: it trains and is tested."""
     cfg = write(tmp_path, small=SMALL, vsr=SPATIAL_REASONING, joining=UNPLANNED)
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'vsr' / 'images').mkdir(parents=True)
@@ -255,7 +255,7 @@ def test_a_task_and_a_model_that_nobody_planned_for(tmp_path, drawings, monkeypa
     for name in ('num_unimodal_layers', 'num_multimodal_layers'):
         cfg.model.text[name] = 1
     cfg.model.backbone.arch = dict(
-        embed_dims=384, num_layers=1, num_heads=6, feedforward_channels=384
+        embed_dims=192, num_layers=1, num_heads=3, feedforward_channels=192
     )
     cfg.train_dataloader.update(batch_size=8, num_workers=0, persistent_workers=False)
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
@@ -265,7 +265,7 @@ def test_a_task_and_a_model_that_nobody_planned_for(tmp_path, drawings, monkeypa
     cfg.work_dir = str(tmp_path / 'work_dir')
     with fresh_managers():
         runner = build_training(cfg)
-        assert runner.model.understanding_head.pooler.queries.shape == (1, 384)
+        assert runner.model.understanding_head.pooler.queries.shape == (1, 192)
         runner.train()
         assert runner.test()['VQA/acc'] >= 75
 

@@ -160,7 +160,8 @@ def start_of(repository, emoji_data, tmp_path, monkeypatch):
         config.write_text(
             f"_base_ = '{repository / 'configs/coca/coca_tiny_emoji.py'}'\n"
             "custom_imports = dict(imports=['sees_padding'])\n"
-            f"model = dict(tokenizer=dict(vocab_file='{emoji_data / 'tokenizer.json'}'), "
+            'model = dict(backbone=dict(arch=dict(num_layers=1)), '
+            f"tokenizer=dict(vocab_file='{emoji_data / 'tokenizer.json'}'), "
             f'text=dict(unimodal=dict({unimodal})))\n'
         )
         cfg = Config.fromfile(config)

@@ -4,7 +4,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 import traceback
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from warm_processes import run_warm
 
 from mmcoca.command_line.train import main as train
 from mmcoca.errors import UserError
@@ -205,17 +205,13 @@ def test_a_folder_that_cannot_be_written_is_one_line(config):
 
 def test_the_tool_prints_them(config):
     """As a process: a traceback with exit status 1, and one line with exit status 1."""
-    command = [sys.executable, REPOSITORY / 'tools' / 'train.py', config, '--work-dir', 'work']
+    command = [REPOSITORY / 'tools' / 'train.py', config, '--work-dir', 'work']
+    paths = os.pathsep.join([str(config.parent), os.environ.get('PYTHONPATH', '')])
     for option, is_own in (('key', True), ('nothing', False)):
         setting = f'train_dataloader.dataset.fault={option}'
         setting = setting if is_own else 'train_dataloader.dataset.nothing=1'
-        done = subprocess.run(
-            [*map(str, command), '--cfg-options', setting],
-            capture_output=True,
-            text=True,
-            cwd=config.parent,
-            env={**os.environ, 'PYTHONPATH': f'{config.parent}:{os.environ.get("PYTHONPATH", "")}'},
-        )
+        env = os.environ | dict(PYTHONPATH=paths)
+        done = run_warm(*command, '--cfg-options', setting, cwd=config.parent, env=env)
         assert done.returncode == 1
         assert ('Traceback' in done.stderr) == is_own
         assert ('own_code.py' in done.stderr) == is_own

@@ -14,6 +14,7 @@ import torch
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from PIL import Image
+from warm_processes import run_warm
 
 from mmcoca.apis import EmbeddingIndex
 
@@ -55,11 +56,18 @@ def start(tool, *args, cwd, **env):
 
 
 def succeed(tool, *args, cwd, **env):
-    """Run a program to its end -> its stdout and stderr."""
+    """Run a program to its end -> its stderr."""
     process = start(tool, *args, cwd=cwd, **env)
-    out, errors = process.communicate()
+    _, errors = process.communicate()
     assert process.returncode == 0, errors
-    return out, errors
+    return errors
+
+
+def run(tool, *args, cwd):
+    """Run a program whose imports are done to its end -> its stdout."""
+    done = run_warm(TOOLS / tool, *args, cwd=cwd)
+    assert done.returncode == 0 and 'Traceback' not in done.stderr, done.stderr
+    return done.stdout
 
 
 MEMORY_HOOK = '''
@@ -108,7 +116,7 @@ def test_train_and_test_keep_freed_memory_and_spin_shortly(
         'test_dataloader = dict(dataset=dict(indices=16))\n'
     )
     args = ['--no-validate'] if tool == 'train.py' else [checkpoint]
-    _, errors = succeed(tool, 'config.py', *args, cwd=place, OMP_DISPLAY_ENV='verbose', **env)
+    errors = succeed(tool, 'config.py', *args, cwd=place, OMP_DISPLAY_ENV='verbose', **env)
     assert (place / 'is_heap').read_text() == str(is_heap)
     if 'libgomp' in Path('/proc/self/maps').read_text():  # torch's, where it is built with it
         assert f"GOMP_SPINCOUNT = '{spins}'" in errors
@@ -122,22 +130,20 @@ def test_tools_on_a_folder_of_images(place, drawings, checkpoint):
     for path, _ in drawings[:3]:
         shutil.copy(path, place / 'images')
 
-    def run(tool, *args):
-        out, errors = succeed(tool, CONFIG, checkpoint, *args, cwd=place)
-        assert 'Traceback' not in errors
-        return out
+    def run_tool(tool, *args):
+        return run(tool, CONFIG, checkpoint, *args, cwd=place)
 
-    run('inference/caption.py', 'images', '--out', 'captions.jsonl', '--max-length', 6)
+    run_tool('inference/caption.py', 'images', '--out', 'captions.jsonl', '--max-length', 6)
     captions = map(json.loads, (place / 'captions.jsonl').read_text().splitlines())
     assert sorted(caption['image'] for caption in captions) == sorted(names)
-    table = run('inference/classify.py', 'images', '--classes', 'cat', 'dog')
+    table = run_tool('inference/classify.py', 'images', '--classes', 'cat', 'dog')
     rows = list(csv.DictReader(table.splitlines()))
     assert len(rows) == 3 and {row['class'] for row in rows} <= {'cat', 'dog'}
-    run('inference/embed.py', '--images', 'images', '--out', 'images.safetensors')
+    run_tool('inference/embed.py', '--images', 'images', '--out', 'images.safetensors')
     query = ['--image', f'images/{names[0]}', '--top-k', 1]
-    found = run('inference/search.py', 'images.safetensors', *query)
+    found = run_tool('inference/search.py', 'images.safetensors', *query)
     assert found.splitlines()[1] == f'images/{names[0]},{names[0]},1.0000'
-    run('visualization/caption_sheet.py', 'images', '--out', 'sheet.html', '--max-length', 6)
+    run_tool('visualization/caption_sheet.py', 'images', '--out', 'sheet.html', '--max-length', 6)
     assert (place / 'sheet.html').read_text().count('class="row"') == 3
 
 
@@ -145,7 +151,7 @@ def test_draw_report(place, checkpoint):
     options = ['--cfg-options', 'test_dataloader.dataset.indices=8']
     options.append('model.generation.min_length=3')
     tool = 'visualization/draw_report.py'
-    out, _ = succeed(tool, CONFIG, checkpoint, '--out', 'pictures', *options, cwd=place)
+    out = run(tool, CONFIG, checkpoint, '--out', 'pictures', *options, cwd=place)
     pictures = [f'pictures/{name}.png' for name in ('predictions', 'attention', 'occlusion')]
     assert out.splitlines()[-3:] == pictures
     for picture in pictures:
@@ -155,7 +161,7 @@ def test_draw_report(place, checkpoint):
 
 def test_open_clip_parity(tmp_path):
     args = ['coca_ViT-B-32', '--layers', 1, '--batch-size', 1]
-    out, _ = succeed('model_converters/open_clip_parity.py', *args, cwd=tmp_path)
+    out = run('model_converters/open_clip_parity.py', *args, cwd=tmp_path)
     row = [cell.strip() for cell in out.splitlines()[-1].strip('|').split('|')]
     assert row[:4] == ['coca_ViT-B-32', '1', 'float32', '1'] and row[-1] == 'equal'
     assert len(row[4:-1]) == 6 and all(float(cell) < 1e-4 for cell in row[4:-1])

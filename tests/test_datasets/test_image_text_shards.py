@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing import get_context
 
 import cv2
 import numpy as np
@@ -18,6 +17,7 @@ import pytest
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader
+from warm_processes import CONTEXT
 
 from mmcoca.datasets import (
     AnnotationError,
@@ -559,8 +559,7 @@ def test_processes_share_a_cache_that_is_too_small(tmp_path, server):
     make_shards(tmp_path / 'served', (3, ) * 6)
     names = [f'{url}/0000{i}.tar' for i in range(6)]
     jobs = [
-        get_context('spawn'
-                    ).Process(target=read_all, args=(names, str(tmp_path / 'cache'), number))
+        CONTEXT.Process(target=read_all, args=(names, str(tmp_path / 'cache'), number))
         for number in (1, -1)
     ]
     for job in jobs:

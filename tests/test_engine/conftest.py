@@ -12,9 +12,22 @@ from mmengine.runner import Runner
 
 
 @pytest.fixture
-def runner_config(tiny_config: Config, emoji_data: Path, tmp_path: Path) -> Config:
-    """The tiny recipe over 32 pairs of its own, for one epoch of 4 iterations."""
+def small_config(tiny_config: Config) -> Config:
+    """The tiny recipe for a model of 64 channels, with a layer in each stack and no stem."""
     cfg = Config(tiny_config.to_dict())
+    cfg.model.backbone.stem = None
+    cfg.model.backbone.arch.num_layers = 1
+    cfg.model.neck.update(dims=64, num_heads=4)
+    cfg.model.text.update(dims=64, num_heads=4, mlp_dims=64)
+    cfg.model.contrastive_head.update(dims=64, embed_dims=64)
+    cfg.model.captioning_head.dims = 64
+    return cfg
+
+
+@pytest.fixture
+def runner_config(small_config: Config, emoji_data: Path, tmp_path: Path) -> Config:
+    """The small recipe over 32 pairs of its own, for one epoch of 4 iterations."""
+    cfg = small_config
     names = sorted((emoji_data / 'images' / 'noto').glob('*.png'))[:32]
     lines = ['image\tcaption']
     for i, path in enumerate(names):

@@ -3,16 +3,14 @@
 
 import copy
 import math
-import os
-import socket
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from warm_processes import run_on_ranks
 
 from mmcoca.engine import CPUDataParallel, FullyShardedModel, Muon, OptimWrapper
 from mmcoca.errors import SettingError
@@ -59,25 +57,19 @@ def trained(wrap, cfg, name, **options):
     return model, wrapper, logs, norms
 
 
-def compare(rank, world_size, port, cfg, name, options):
-    os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    dist.init_process_group('gloo', rank=rank, world_size=world_size)
-    torch.set_num_threads(1)
-    try:
-        _, _, logs, norms = trained(CPUDataParallel, cfg, name)
-        model, wrapper, own_logs, own_norms = trained(FullyShardedModel, cfg, name, **options)
-        # The sum of squares of a clipped norm is taken in another order.
-        for one, other in zip(logs, own_logs, strict=True):
-            assert one == pytest.approx(other, rel=2e-4)
-        assert norms == pytest.approx(own_norms, rel=1e-3)
-        local = sum(p.to_local().numel() for p in model.parameters())
-        total = sum(p.numel() for p in model.parameters())
-        assert local < 0.6 * total
-        check_evaluation(model)
-        check_bound(cfg, name)
-        check_state(model, wrapper, cfg, name, options)
-    finally:
-        dist.destroy_process_group()
+def compare(rank, cfg, name, options):
+    _, _, logs, norms = trained(CPUDataParallel, cfg, name)
+    model, wrapper, own_logs, own_norms = trained(FullyShardedModel, cfg, name, **options)
+    # The sum of squares of a clipped norm is taken in another order.
+    for one, other in zip(logs, own_logs, strict=True):
+        assert one == pytest.approx(other, rel=2e-4)
+    assert norms == pytest.approx(own_norms, rel=1e-3)
+    local = sum(p.to_local().numel() for p in model.parameters())
+    total = sum(p.numel() for p in model.parameters())
+    assert local < 0.6 * total
+    check_evaluation(model)
+    check_bound(cfg, name)
+    check_state(model, wrapper, cfg, name, options)
 
 
 def check_bound(cfg, name):
@@ -137,13 +129,6 @@ def check_state(model, wrapper, cfg, name, options):
     assert all(torch.equal(after[0][n], after[1][n]) for n in after[0])
 
 
-@pytest.fixture
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
-
-
 @pytest.mark.parametrize(
     'name, options',
     [
@@ -153,10 +138,8 @@ def free_port():
         ('AdamW', dict(micro_batch_size=2)),
     ],
 )
-def test_two_processes_equal_data_parallel(tiny_config, free_port, name, options):
-    cfg = tiny_config.model.to_dict()
-    arguments = (2, free_port, cfg, name, options)
-    mp.start_processes(compare, arguments, nprocs=2, start_method='spawn')
+def test_two_processes_equal_data_parallel(small_config, name, options):
+    run_on_ranks(compare, 2, small_config.model.to_dict(), name, options)
 
 
 def test_refusals():

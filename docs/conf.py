@@ -19,6 +19,6 @@ autodoc_default_options = {'members': True, 'show-inheritance': True}
 autodoc_inherit_docstrings = False
 # Notebooks are executed where they lie; one that fails is a warning, and so an error.
 nb_execution_mode = 'cache'
-nb_execution_timeout = 300
+nb_execution_timeout = 1800  # seconds a cell, on a machine with other work too
 nb_execution_raise_on_error = True
 nb_output_stderr = 'remove'  # progress bars and others' warnings

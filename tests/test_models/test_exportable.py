@@ -27,16 +27,21 @@ DECODERS = dict(
 BATCH, LENGTH = Dim('batch'), Dim('length')
 
 
-@pytest.fixture(params=DECODERS)
-def model(tiny_config, request):
-    cfg = copy.deepcopy(tiny_config)
-    cfg.model.text.update(DECODERS[request.param], num_unimodal_layers=2, num_multimodal_layers=2)
+def build(cfg, decoder):
+    cfg = copy.deepcopy(cfg)
+    cfg.model.text.update(DECODERS[decoder], num_unimodal_layers=2, num_multimodal_layers=2)
     torch.manual_seed(0)
     return MODELS.build(cfg.model).double().eval()
 
 
+@pytest.fixture(params=DECODERS)
+def model(tiny_config, request):
+    return build(tiny_config, request.param)
+
+
 @torch.no_grad()
-def test_image_encoder(model):
+def test_image_encoder(tiny_config):
+    model = build(tiny_config, 'paper')
     images = torch.randn(5, 3, 32, 32, dtype=torch.double)
     program = export(ImageEncoder(model), (images[:2], ), dynamic_shapes=({0: BATCH}, )).module()
     embeddings, regional_tokens = program(images)

@@ -1,5 +1,5 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""Configs over the default data, with the tiny model as it is, on sixteen drawings."""
+"""Configs over the default data, with a narrower decoder, on sixteen drawings."""
 
 import copy
 from pathlib import Path
@@ -20,6 +20,10 @@ def load(name, emoji_data, folder):
     cfg = Config.fromfile(CONFIGS / name)
     cfg.work_dir = str(folder)
     cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
+    cfg.model.neck.update(dims=128, num_heads=16)
+    cfg.model.text.update(dims=128, num_heads=8, mlp_dims=256)
+    cfg.model.contrastive_head.update(dims=128, embed_dims=128)
+    cfg.model.captioning_head.dims = 128
     cfg.train_dataloader.dataset.pipeline = cfg.test_pipeline
     for part in ('train', 'val', 'test'):
         loader = cfg[f'{part}_dataloader']

@@ -93,7 +93,10 @@ def _run(args: Sequence[str], cwd: str, env: Mapping[str, str], files: Sequence[
 
 
 def run_warm(
-    program: Path, *args: object, cwd: Path, env: Mapping[str, str] | None = None
+    program: Path,
+    *args: object,
+    cwd: Path,
+    env: Mapping[str, str] | None = None
 ) -> CompletedProcess:
     """Run a Python program to its end -> exit status, stdout and stderr."""
     return WarmProcess(program, *args, cwd=cwd, env=env).wait()

@@ -70,7 +70,7 @@ def training_drawings(icons: Path) -> tuple[Drawings, dict[str, int]]:
     """All drawings of the shards, and how many designers have drawn each caption."""
     drawings, designers = defaultdict(list), defaultdict(set)
     for path in sorted((icons / 'train').glob('*.tar')):
-        shard = OpenShard(path.name, path, read_index(path).samples)
+        shard = OpenShard(path.name, open(path, 'rb'), read_index(path).samples)
         for number in range(shard.num_samples):
             labels = json.loads(shard.text(number, 'json'))
             drawings[labels['caption']].append(shard.image(number)[1])

@@ -50,7 +50,7 @@ def training_captions(shards: Path) -> set[str]:
     """Captions and other names (aliases) of all training drawings."""
     known = set()
     for path in sorted(shards.glob('*.tar')):
-        shard = OpenShard(path.name, path, read_index(path).samples)
+        shard = OpenShard(path.name, open(path, 'rb'), read_index(path).samples)
         for number in range(shard.num_samples):
             labels = json.loads(shard.text(number, 'json'))
             known |= {labels['caption'], *labels.get('aliases', ())}

@@ -4,6 +4,7 @@
 import argparse
 import json
 import math
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,7 @@ NUM_ATTENTIONS = 6
 NUM_NEAREST = 3
 DPI = 120
 LINE_HEIGHT = 0.15  # inches
+RESUMED = re.compile(r'^resume ?= ?True$', re.MULTILINE)  # in a run's config
 RIGHT, WRONG, QUIET = '#1b6e3c', '#a8482c', '#777777'  # text colours
 HEAT = LinearSegmentedColormap.from_list('heat', [(0.9, 0.1, 0, 0), (0.9, 0.1, 0, 0.8)])
 PANELS = {  # title: how the names of its curves begin
@@ -84,7 +86,7 @@ def read_run(file: Path) -> Curves:
 def was_resumed(file: Path) -> bool:
     """Whether the run that wrote this file of scalars went on from an earlier one."""
     config = file.with_name('config.py')
-    return config.is_file() and 'resume = True' in config.read_text().splitlines()
+    return config.is_file() and bool(RESUMED.search(config.read_text()))
 
 
 def read_curves(work_dir: Path) -> Curves:

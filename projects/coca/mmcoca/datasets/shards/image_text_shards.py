@@ -292,20 +292,12 @@ class ImageTextShards(CountsFaults, Dataset):
         return shard
 
     def _open(self, name: str, num_samples: int) -> OpenShard:
-        """A shard's file, once more where another process has just removed a copy of it.
-
-        Raises OSError for one that has other samples than when it was loaded.
-        """
-        for is_last in (False, False, True):
-            try:
-                path = self._cache.path_of(name)
-                samples = self._cache.index_of(name).samples
-                if len(samples) != num_samples:
-                    raise OSError('it has changed since training began')
-                return OpenShard(name, path, samples)
-            except FileNotFoundError:
-                if is_last:
-                    raise
+        """A shard's file. Raises OSError for one that has other samples than when it was loaded."""
+        file = self._cache.open(name)
+        samples = self._cache.index_of(name).samples
+        if len(samples) != num_samples:
+            raise OSError('it has changed since training began')
+        return OpenShard(name, file, samples)
 
     def _captions(self, shard: OpenShard, number: int, place: str) -> str | list[str]:
         """One of a sample's captions, or all in testing."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -16,15 +16,15 @@ class OpenShard:
 
     Args:
         name: As the user has named it.
-        path: Of the file.
+        file: Its content; closed with the last reference to it.
         samples: Of its index.
     """
 
-    def __init__(self, name: str, path: Path, samples: np.ndarray) -> None:
+    def __init__(self, name: str, file: BinaryIO, samples: np.ndarray) -> None:
         self.name = name
         self.num_samples = len(samples)
         self._rows = samples.view(np.int64).reshape(len(samples), -1)  # quicker to read from
-        self._file = open(path, 'rb')
+        self._file = file
 
     def image(self, number: int) -> tuple[str, bytes]:
         """Name and content of a sample's image."""

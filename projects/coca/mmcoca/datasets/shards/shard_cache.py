@@ -11,15 +11,17 @@ import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
+from typing import BinaryIO
 
 from .shard_names import is_url
 from .tar_index import ShardIndex, index_path, load_index, read_index
 
 COPY = re.compile(r'\.?[0-9a-f]{16}-.*(?<!\.npz)(?<!\.lock)')  # with those that are on their way
 TIMEOUT = 60  # seconds without a byte
+TRIES = 20  # to read a copy before another process removes it
 GIB = 2**30
 
 
@@ -45,13 +47,25 @@ class ShardCache:
         """
         if not is_url(shard):
             return Path(shard)
+        self.open(shard).close()
+        return self._copy_of(shard)
+
+    def open(self, shard: str) -> BinaryIO:
+        """The content of a shard, to read from also when another process removes the copy.
+
+        Raises OSError as `path_of` does.
+        """
+        if not is_url(shard):
+            return open(shard, 'rb')
         path = self._copy_of(shard)
         with self._lock(path.name):
-            if path.is_file():
-                os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))  # it is in use
-            else:
-                self._download(shard, path)
-        return path
+            try:
+                file = open(path, 'rb')
+            except FileNotFoundError:
+                return self._download(shard, path)
+            # The copy is in use. By its descriptor: it may have gone.
+            os.utime(file.fileno(), ns=(time.time_ns(), os.fstat(file.fileno()).st_mtime_ns))
+            return file
 
     def is_here(self, shard: str) -> bool:
         """Whether a shard can be read without a download."""
@@ -62,38 +76,45 @@ class ShardCache:
 
         Raises OSError as `path_of` does.
         """
-        if not self.is_here(shard):
-            kept = load_index(index_path(self._copy_of(shard)))
-            if kept is not None:
-                return kept
-        return read_index(self.path_of(shard), self.folder)
+        for is_last in (*[False] * (TRIES - 1), True):
+            if not self.is_here(shard):
+                kept = load_index(index_path(self._copy_of(shard)))
+                if kept is not None:
+                    return kept
+            try:
+                return read_index(self.path_of(shard), self.folder)
+            except FileNotFoundError:  # another process has just removed the copy
+                if is_last or not is_url(shard):
+                    raise
 
     def _copy_of(self, url: str) -> Path:
         """Where a remote shard's copy lies, or will lie."""
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
         return self.folder / f'{name}-{Path(url.partition("?")[0]).name}'
 
-    def _download(self, url: str, path: Path) -> None:
-        """Get a shard, whole."""
+    def _download(self, url: str, path: Path) -> BinaryIO:
+        """Get a shard, whole -> its copy."""
         partial = path.with_name(f'.{path.name}')
-        try:
-            with (
-                urllib.request.urlopen(url, timeout=TIMEOUT) as answer,
-                open(partial, 'wb') as file,
-            ):
-                expected = int(answer.headers.get('Content-Length') or 0)
-                self._make_room(expected, file.fileno())
-                shutil.copyfileobj(answer, file, 2**20)
+        with ExitStack() as on_error:
+            try:
+                file = on_error.enter_context(open(partial, 'w+b'))
+                with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+                    expected = int(answer.headers.get('Content-Length') or 0)
+                    self._make_room(expected, file.fileno())
+                    shutil.copyfileobj(answer, file, 2**20)
+                file.flush()
                 size = file.tell()
-            if expected and size != expected:
-                raise OSError(f'{size} of {expected} bytes came')
-            if not expected:
-                self._make_room(0)
-            os.replace(partial, path)
-        except (OSError, ValueError, HTTPException) as error:
-            raise OSError(f'shard {url} cannot be had: {error}') from error
-        finally:
-            partial.unlink(missing_ok=True)
+                if expected and size != expected:
+                    raise OSError(f'{size} of {expected} bytes came')
+                if not expected:
+                    self._make_room(0)
+                os.replace(partial, path)
+            except (OSError, ValueError, HTTPException) as error:
+                raise OSError(f'shard {url} cannot be had: {error}') from error
+            finally:
+                partial.unlink(missing_ok=True)
+            on_error.pop_all()
+        return file
 
     def _make_room(self, size: int, file: int | None = None) -> None:
         """Remove the longest unused copies, so that one of this size fits; it takes its room at

@@ -1,5 +1,8 @@
 # Copyright (c) mmcoca authors. Licensed under the Apache License 2.0.
-"""A tool in the tests' own process does what its program does, and leaves nothing behind."""
+"""A tool in the tests' own process, or in a warm one, does what its program does.
+
+In their own it leaves nothing behind.
+"""
 
 import os
 import random
@@ -14,6 +17,7 @@ import torch
 from in_process import run_in_process
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
+from warm_processes import run_warm
 
 PROGRAM = """
 import argparse
@@ -53,13 +57,14 @@ def test_it_ends_as_its_program(ending, args, tmp_path):
     (tmp_path / 'neighbour.py').write_text('NAME = "neighbour"')
     tool = tmp_path / 'tool.py'
     tool.write_text(PROGRAM.format(ending))
-    done = run_in_process(tool, *args, cwd=tmp_path)
     command = list(map(str, [sys.executable, tool, *args]))
     expected = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (expected.returncode, expected.stdout)
-    if 'Traceback' in expected.stderr:  # whose frames differ
-        done.stderr, expected.stderr = (x.stderr.splitlines()[-1] for x in (done, expected))
-    assert done.stderr == expected.stderr
+    for run in (run_in_process, run_warm):
+        done = run(tool, *args, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (expected.returncode, expected.stdout)
+        # The frames of a traceback differ.
+        first = -1 if 'Traceback' in expected.stderr else 0
+        assert done.stderr.splitlines()[first:] == expected.stderr.splitlines()[first:]
     assert 'neighbour' not in sys.modules and str(tmp_path) not in sys.path
 
 

@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 
 CONTEXT = multiprocessing.get_context('forkserver')
-CONTEXT.set_forkserver_preload(['mmcoca', 'mmcoca.command_line', 'mmpretrain', 'torch'])
+CONTEXT.set_forkserver_preload(['mmcoca.command_line'])
 
 
 def run_on_ranks(function: Callable, processes: int, *args: object) -> list:

@@ -85,7 +85,7 @@ def test_by_a_line_of_the_config(runner_config, train):
     cfg.model.backbone.stem = None
     cfg.optim_wrapper.type = 'mmcoca.OptimWrapper'
     expected = train(cfg, 'eager').message_hub.log_scalars['train/loss'].data[0]
-    cfg.default_hooks.compile = dict(type='mmcoca.CompileHook', backend='eager')
+    cfg.default_hooks.compile = dict(type='mmcoca.CompileHook', backend='aot_eager')
     runner = train(cfg, 'compiled')
     assert 'losses' in vars(runner.model)
     found = runner.message_hub.log_scalars['train/loss'].data[0]

@@ -44,10 +44,12 @@ def markdown(results: Results, study: Study) -> str:
         title = name if its in ([], seeds) else f"{name} (seed {', '.join(its)})"
         lines.append(f"| {' | '.join([title, *cells, row.paper])} |")
     epochs = f"{results['epochs']} epochs" if results['epochs'] else "the configs' epochs"
+    told = f'seed {seeds[0]}' if len(seeds) == 1 else (
+        f"the mean of the seeds\n{', '.join(seeds)} (and their range)"
+    )
     return f"""# {study.title}
 
-On the dev designer of the icons (Lucide) after {epochs}, in percent: the mean of the seeds
-{', '.join(seeds)} (and their range).
+On the dev designer of the icons (Lucide) after {epochs}, in percent: {told}.
 Step: the median time of a training step beside the first row's; operations: of the products in
 it. Paper: zero-shot ImageNet / VQA
 (and step) of CoCa-Base with 12 decoder layers (arXiv 2205.01917, Table 8).

@@ -12,15 +12,11 @@ from mmengine.runner import Runner
 
 
 @pytest.fixture
-def small_config(tiny_config: Config) -> Config:
-    """The tiny recipe for a model of 64 channels, with a layer in each stack and no stem."""
-    cfg = Config(tiny_config.to_dict())
-    cfg.model.backbone.stem = None
+def small_config(repository: Path, emoji_data: Path) -> Config:
+    """The narrow model's config, with a layer in its image encoder."""
+    cfg = Config.fromfile(repository / 'tests' / 'coca_narrow_emoji.py')
+    cfg.model.tokenizer.vocab_file = str(emoji_data / 'tokenizer.json')
     cfg.model.backbone.arch.num_layers = 1
-    cfg.model.neck.update(dims=64, num_heads=4)
-    cfg.model.text.update(dims=64, num_heads=4, mlp_dims=64)
-    cfg.model.contrastive_head.update(dims=64, embed_dims=64)
-    cfg.model.captioning_head.dims = 64
     return cfg
 
 

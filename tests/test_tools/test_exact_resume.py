@@ -31,19 +31,15 @@ class Killer(Hook):
             os.kill(os.getpid(), signal.SIGKILL)
 '''
 CONFIG = '''
-_base_ = '{repository}/configs/coca/coca_tiny_emoji.py'
+_base_ = '{repository}/tests/coca_narrow_emoji.py'
 custom_imports = dict(imports=['killer'])
 custom_hooks = [dict(type='Killer'), dict(type='mmcoca.EMAHook', momentum=0.1)]
 # Whatever draws: patches, paths, dropout, augmentation, and micro-batches that replay them.
 model = dict(
     tokenizer=dict(vocab_file='{emoji}/tokenizer.json'),
     micro_batch_size=4,
-    backbone=dict(patch_dropout=0.25, drop_path_rate=0.2, stem=None),
-    # Narrow, for time.
-    neck=dict(dims=64, num_heads=4),
-    text=dict(dropout=0.1, dims=64, num_heads=4, mlp_dims=64),
-    contrastive_head=dict(dims=64, embed_dims=64),
-    captioning_head=dict(dims=64),
+    backbone=dict(patch_dropout=0.25, drop_path_rate=0.2),
+    text=dict(dropout=0.1),
 )
 train_dataloader = dict(batch_size=8, num_workers=2)
 val_cfg = val_dataloader = val_evaluator = test_cfg = test_dataloader = test_evaluator = None

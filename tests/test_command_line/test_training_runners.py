@@ -66,3 +66,12 @@ def test_accumulated_contrastive_losses_are_warned_of(build, capfd):
     settings = {'model.contrastive_head': None, 'optim_wrapper.accumulative_counts': 4}
     build('captions', **settings)
     assert 'contrasted alone' not in ''.join(capfd.readouterr())
+
+
+def test_a_misspelt_name_of_the_config_is_warned_of(build, capfd):
+    build('right', dims=64)  # a variable
+    assert 'did you mean' not in ''.join(capfd.readouterr())
+    build('wrong', train_dataloder=dict(batch_size=4), custom_hook=[])
+    printed = ''.join(capfd.readouterr())
+    assert "MMEngine reads no 'train_dataloder': did you mean 'train_dataloader'?" in printed
+    assert "MMEngine reads no 'custom_hook': did you mean 'custom_hooks'?" in printed

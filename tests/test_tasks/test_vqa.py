@@ -4,13 +4,12 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import pytest
 import torch
+from in_process import run_in_process
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from small_tasks import MODELS_OF_TASKS, evaluate, load_small, train_small
@@ -24,8 +23,7 @@ SUBSETS = ('train2014', 'val2014', 'test2015')
 
 def list_answers(*arguments):
     """Run the tool that lists answers."""
-    command = [sys.executable, CONVERTER, *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+    return run_in_process(CONVERTER, *arguments, cwd=Path.cwd())
 
 
 def questions_about(drawings):

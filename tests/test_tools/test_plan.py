@@ -127,15 +127,13 @@ def test_operations_are_those_of_a_real_step(configs):
     assert 64 * (hook.of_pair + hook.of_token * LENGTH) == pytest.approx(many, rel=5e-3)
 
 
-def test_the_plan_that_the_page_shows_is_what_the_command_prints(repository):
+def test_the_plan_that_the_page_shows_is_what_the_command_prints(repository, run_tool):
     command, told = re.search(
-        r'```bash\npython (tools/plan.py .*?)\n```.*?```\n(.*?)```',
+        r'```bash\npython tools/(plan.py .*?)\n```.*?```\n(.*?)```',
         (repository / 'docs' / 'scale.md').read_text(),
         flags=re.DOTALL,
     ).groups()
-    done = subprocess.run(
-        [sys.executable, *command.split()], capture_output=True, text=True, cwd=repository
-    )
+    done = run_tool(*command.split())
     assert done.returncode == 0 and done.stdout == told, done.stderr
 
 

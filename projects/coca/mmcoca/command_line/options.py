@@ -8,7 +8,7 @@ import difflib
 import inspect
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from mmcoca.errors import UserError
 
 from .variables import leaves, settings_made_with
 
-# What MMEngine reads from the config itself, besides the parameters of its Runner.
-READ_FROM_CONFIG_ALONE = {
+# What MMEngine reads of a config: the parameters of its Runner, and of the config itself.
+READ_BY_MMENGINE = {
+    *inspect.signature(Runner).parameters,
     'activation_checkpointing',
     'compile',
     'custom_imports',
@@ -122,13 +123,20 @@ def check_spelling(cfg: Config, option: str) -> None:
         path.append(key)
 
 
+def misspelt_names(cfg: Config) -> Iterator[tuple[str, str]]:
+    """Names of the config's top level that nothing reads, each with one like it that is read."""
+    for name in cfg:
+        if name not in READ_BY_MMENGINE:
+            for near in difflib.get_close_matches(name, READ_BY_MMENGINE, n=1, cutoff=ALIKE):
+                yield name, near
+
+
 def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """Raise UserError for an option that neither the config nor MMEngine knows.
 
     Nor may it be a variable with which the config has made other settings: they would stay.
     """
-    read_by_mmengine = {*inspect.signature(Runner).parameters, *READ_FROM_CONFIG_ALONE}
-    known = {*cfg, *read_by_mmengine}
+    known = {*cfg, *READ_BY_MMENGINE}
     for option, value in options.items():
         name = option.split('.')[0]
         if name not in known:
@@ -137,7 +145,7 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
             hint = f": did you mean '{similar[0]}'?" if similar else ''
             raise UserError(f"{cfg.filename} has no '{name}' to set{hint}")
         check_spelling(cfg, option)
-        if name in read_by_mmengine:
+        if name in READ_BY_MMENGINE:
             continue
         try:
             made = settings_made_with(cfg.filename, option, value)
@@ -146,7 +154,7 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
                 f"{cfg.filename} cannot be made with '{option}' as {value!r}: "
                 f'{type(error).__name__}: {error}'
             ) from error
-        made = [place for place in made if place.split('.')[0] in read_by_mmengine]
+        made = [place for place in made if place.split('.')[0] in READ_BY_MMENGINE]
         if made:
             more = f' and {len(made) - SHOWN_PLACES} more' if len(made) > SHOWN_PLACES else ''
             raise UserError(

@@ -22,6 +22,7 @@ from mmcoca.models.parts import is_trained
 from mmcoca.weights import check_pretrained_parts
 
 from .errors import config_errors, data_errors
+from .options import misspelt_names
 
 MAX_SEED = 2**32  # of NumPy
 
@@ -31,6 +32,9 @@ def build_runner(cfg: Config) -> Runner:
     check_numbers(cfg)
     with config_errors(cfg):
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    for name, near in misspelt_names(cfg):  # after the config, which MMEngine prints
+        message = f"{cfg.filename}: MMEngine reads no '{name}': did you mean '{near}'?"
+        print_log(message, 'current', logging.WARNING)
     build_dataloader = runner.build_dataloader
 
     def build_named(dataloader: Mapping, *args, **kwargs) -> DataLoader:

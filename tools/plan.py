@@ -45,6 +45,14 @@ COUNTED = 4, 8  # pairs between which costs are seen to grow
 SECONDS_OF_DAY = 86400
 
 
+def percentage(text: str) -> float:
+    """A number of the command line that is more than 0, at most 100."""
+    value = float(text)
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f'{text} is not more than 0 and at most 100')
+    return value
+
+
 class Plan(NamedTuple):
     """Of a step, for each GPU: the first four are numbers, the others bytes."""
 
@@ -102,7 +110,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--steps', type=positive, default=500_000, help="(the paper's 500,000)")
     parser.add_argument(
         '--utilization',
-        type=float,
+        type=percentage,
         default=40,
         help='part of the peak at which is computed, in percent (40)'
     )

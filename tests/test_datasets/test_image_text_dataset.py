@@ -211,6 +211,25 @@ def test_a_byte_order_mark_is_no_part_of_the_text(folder, ending):
     assert len(dataset(folder, ending)) == sum(len(captions) for _, captions in PAIRS)
 
 
+@pytest.mark.parametrize('ending', ['json', 'jsonl', 'csv'])
+def test_blanks_that_mean_nothing_are_no_part_of_a_caption(folder, ending):
+    """So that a caption and the same one after a blank are one text for Recall@K, or one class."""
+    path = folder / f'pairs.{ending}'
+    text = path.read_text(encoding='utf-8')
+    path.write_text(text.replace('cat', ' a  red square ').replace('grün, ', 'grün,   '))
+    found = dataset(folder, ending, test_mode=True)
+    captions = [found.get_data_info(i)['gt_caption'] for i in range(len(found))]
+    assert captions == [['a red square', 'a "red" box'], ['grün, groß'], ['a red square']]
+
+
+def test_blanks_are_no_part_of_a_label(folder):
+    (folder / 'labels.csv').write_text('image,label\na.png, cat\nb.png,cat\nc.png,cat \n')
+    labels = ImageLabelDataset(
+        'labels.csv', label_key='label', data_root=str(folder), data_prefix=dict(img_path='images')
+    )
+    assert labels.CLASSES == ('cat', )
+
+
 def test_a_folder_alone(folder):
     (folder / 'images' / 'more').mkdir()
     (folder / 'images' / 'a.png').rename(folder / 'images' / 'more' / 'a.png')
@@ -220,6 +239,8 @@ def test_a_folder_alone(folder):
     assert len(found) == 1 and found.get_data_info(0)['img_path'].endswith('more/a.png')
     with pytest.raises(AnnotationError, match='no image in it lies in .*images/mor/'):
         dataset(folder, filter_cfg=dict(folder='mor'))
+    with pytest.raises(ValueError, match='it takes folder'):
+        dataset(folder, filter_cfg=dict(place='more'))
 
 
 def test_images_without_captions(folder):
@@ -378,7 +399,7 @@ def test_csv_has_quoting(folder):
         file.write('a.png,the 6" end\n')
     data = dataset(folder, 'csv')
     found = [data.get_data_info(place)['gt_caption'] for place in range(len(data))]
-    assert found == [*captions, 'the 6" end']
+    assert found == ['two lines', *captions[1:], 'the 6" end']
 
 
 @pytest.mark.parametrize(

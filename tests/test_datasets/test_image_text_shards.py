@@ -127,7 +127,7 @@ def test_forms_of_the_wild(tmp_path):
         ('./a/000.json', json.dumps(dict(caption=None, url='http://x')).encode()),
         ('./a/001.webp', encoded(100, '.webp')),
         ('./a/001.cls', b'7'),
-        ('./a/001.json', json.dumps(dict(caption=['one', 'two'])).encode()),
+        ('./a/001.json', json.dumps(dict(caption=['one', ' two  more '])).encode()),
         ('./b/001.JPG', encoded(50, '.jpg')),
         ('./b/001.txt', b'b'),
         ('long/' * 40 + 'c.png', encoded(7)),
@@ -136,7 +136,7 @@ def test_forms_of_the_wild(tmp_path):
     write_tar(tmp_path / 'x.tar', members)
     data = ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE, test_mode=True)
     captions = [data[i]['data_samples'].gt_caption for i in range(len(data))]
-    assert captions == [['a text'], ['one', 'two'], ['b'], ['größer']]
+    assert captions == [['a text'], ['one', 'two more'], ['b'], ['größer']]
     texts = ImageTextShards(str(tmp_path / 'x.tar'), PIPELINE, caption_key='txt', test_mode=True)
     assert texts[2]['data_samples'].gt_caption == ['b']
     with pytest.raises(UnreadableImageError, match='x.tar/./a/001.webp: missing caption .no txt'):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from in_process import load_module
+from mmengine.config import Config
 from PIL import Image
 
 REPOSITORY = Path(__file__).parents[2]
@@ -65,6 +66,29 @@ def test_pictures_of_a_work_directory(run_tool, work_dir, options):
         assert min(pixels.shape) > 600, name
         assert 0.01 < (pixels < 250).mean() < 0.9, name
         assert len(np.unique(pixels)) > 100, name  # text and curves are antialiased
+
+
+def test_predictions_show_images_as_the_model_reads_them(draw_report, work_dir, options, tmp_path):
+    """SVG files are drawn, and what is transparent is white."""
+    (tmp_path / 'a.svg').write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 1"><path d="M0 0h1v1H0z"/></svg>'
+    )
+    Image.new('RGBA', (20, 10), (255, 0, 0, 0)).save(tmp_path / 'b.png')
+    (tmp_path / 'pairs.csv').write_text('image,caption\na.svg,box\nb.png,nothing\n')
+    cfg = Config.fromfile(CONFIG)
+    cfg.merge_from_dict(
+        {
+            'model.tokenizer.vocab_file': options[1].partition('=')[2],
+            'test_dataloader.dataset.data_root': str(tmp_path),
+            'test_dataloader.dataset.ann_file': 'pairs.csv',
+            'test_dataloader.dataset.data_prefix': dict(img_path=''),
+        }
+    )
+    figures = dict(draw_report.draw_report(cfg, str(work_dir / 'epoch_1.pth'), tmp_path, 0))
+    shown = [axes.images[0].get_array() for axes in figures['predictions'].axes if axes.images]
+    box, nothing = sorted(shown, key=np.mean)
+    assert box[:, :box.shape[1] // 2 - 1].max() < 10 and box[:, box.shape[1] // 2 + 1:].min() > 245
+    assert nothing.min() == 255
 
 
 def test_missing_checkpoint_is_one_line(run_tool, tmp_path):

@@ -119,3 +119,7 @@ def test_mistakes_and_a_second_call(data, wheel, run_tool, tmp_path):
         done = run_tool(TOOL, *arguments)
         assert done.returncode == 1 and message in done.stderr and done.stderr.count('\n') == 1
     assert not (tmp_path / 'x').exists()
+    shutil.copytree(data, tmp_path / 'copy')
+    (tmp_path / 'copy' / 'images' / 'test' / '000000000007.png').unlink()
+    done = run_tool(TOOL, '--out', tmp_path / 'copy', '--wheel', wheel)
+    assert done.returncode == 1 and '000000000007.png is missing' in done.stderr

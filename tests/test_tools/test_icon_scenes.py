@@ -42,7 +42,7 @@ def icons(tmp_path):
     folder = tmp_path / 'icons'
     (folder / 'train').mkdir(parents=True)
     (folder / 'annotations').mkdir()
-    (folder / 'manifest.json').write_text('{}')
+    (folder / 'manifest.json').write_text('{"dataset": "mmcoca icons", "sha256": {}}')
     drawn = [('a', ['disk', 'ring', 'roof', 'box']), ('b', ['disk', 'ring']), ('c', ['disk'])]
     labels = [dict(caption=name, designer=who) for who, names in drawn for name in names]
     write_shard(
@@ -80,7 +80,7 @@ def convert(icons, out):
     return icon_scenes.main(['--icons', str(icons), '--out', str(out), '--size', '128'])
 
 
-def test_scenes_of_every_split(icons, small, tmp_path, capsys):
+def test_scenes_of_every_split(icons, small, tmp_path, capsys, monkeypatch):
     out = tmp_path / 'scenes'
     assert convert(icons, out) == 0
     manifest = json.loads((out / 'manifest.json').read_text())
@@ -93,6 +93,9 @@ def test_scenes_of_every_split(icons, small, tmp_path, capsys):
         for image in coco.imgs.values():
             picture = cv2.imread(str(out / split / image['file_name']))
             assert picture.shape == (image['height'], image['width'], 3) == (128, 128, 3)
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    assert convert(icons, '.') == 0 and (tmp_path / 'here' / 'manifest.json').is_file()
     # As it is: what is complete is left alone, and a second folder has the same files.
     assert convert(icons, out) == 0
     assert 'already complete' in capsys.readouterr().out
@@ -131,9 +134,13 @@ def test_mistakes_give_one_line(icons, small, tmp_path, capsys):
     next((tmp_path / 'scenes' / 'val').glob('*.jpg')).unlink()
     assert convert(icons, tmp_path / 'scenes') == 1
     assert 'pictures of val' in capsys.readouterr().err
-    (icons / 'manifest.json').write_text('{"other": 1}')
+    manifest = (icons / 'manifest.json').read_text()
+    (icons / 'manifest.json').write_text(manifest + '\n')
     assert convert(icons, tmp_path / 'scenes') == 1
     assert 'was made with other icons' in capsys.readouterr().err
+    (icons / 'manifest.json').write_text('{"dataset": "mmcoca emoji", "sha256": {}}')
+    assert convert(icons, tmp_path / 'scenes') == 1
+    assert 'holds no icons' in capsys.readouterr().err
 
 
 def test_names_of_boxes(icons, small, tmp_path, run_tool):

@@ -137,6 +137,12 @@ def test_the_plan_that_the_page_shows_is_what_the_command_prints(repository, run
     assert done.returncode == 0 and done.stdout == told, done.stderr
 
 
+@pytest.mark.parametrize('value', ['0', '-40', '101', 'nan'])
+def test_a_utilization_that_cannot_be(run_tool, configs, value):
+    done = run_tool('plan.py', configs / 'small.py', '--utilization', value)
+    assert done.returncode == 2 and 'not more than 0 and at most 100' in done.stderr
+
+
 def test_micro_batches_and_shards_need_less(configs, plan):
     cfg = Config.fromfile(configs / 'small.py')
     init_default_scope('mmpretrain')

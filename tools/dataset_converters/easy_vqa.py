@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from whole_folders import (
+    REMEDY,
     ConverterError,
     check_files,
     exit_status,
@@ -128,6 +129,11 @@ def vqa_files(rows: Sequence[tuple[int, tuple[str, str, int]]], subset: str) -> 
     )
 
 
+def image_file(split: str, image: int) -> Path:
+    """Where an image lies in the set, as mmpretrain's COCOVQA looks for it."""
+    return Path('images', split, f'{image:012}.png')
+
+
 def write_set(out: Path, members: dict[str, bytes]) -> dict:
     """Write the whole set into the empty folder `out`; returns the manifest."""
     rows = {
@@ -145,7 +151,7 @@ def write_set(out: Path, members: dict[str, bytes]) -> dict:
     for name, content in members.items():
         if name.endswith('.png'):
             split, _, file = name.split('/')
-            path = out / 'images' / split / f'{int(Path(file).stem):012}.png'
+            path = out / image_file(split, int(Path(file).stem))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     (out / 'LICENSE').write_bytes(members['LICENSE'])
@@ -166,11 +172,22 @@ def write_set(out: Path, members: dict[str, bytes]) -> dict:
     return manifest
 
 
+def check_images(out: Path) -> None:
+    """Raise ConverterError where an image that a question is about is missing."""
+    for split in ('train', 'test'):
+        content = json.loads((out / 'annotations' / f'{split}_questions.json').read_text())
+        for image in {question['image_id'] for question in content['questions']}:
+            path = out / image_file(split, image)
+            if not path.is_file():
+                raise ConverterError(f'{path} is missing: {REMEDY}')
+
+
 def convert(out: Path, wheel: Path | None) -> None:
     """Make the set in `out`, or do nothing where it is complete."""
     manifest = read_manifest(out, DATASET)
     if manifest is not None:
         check_files(out, manifest)
+        check_images(out)
         print(f'{out} is already complete')
         return
     with tempfile.TemporaryDirectory() as downloads:

@@ -10,7 +10,6 @@ import argparse
 import json
 import random
 import re
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -363,7 +362,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill cleans up as Ctrl-C does
     return exit_status(lambda: convert(args.out.resolve(), args.size, args.npm_dir))
 
 

@@ -24,6 +24,7 @@ from whole_folders import (
     ConverterError,
     check_files,
     exit_status,
+    is_made_by,
     partial_folder,
     read_manifest,
     sha256,
@@ -210,7 +211,7 @@ def is_complete(out: Path, size: int, icons: Path) -> bool:
 
 def convert(out: Path, icons: Path, size: int) -> None:
     """Make the set in `out`, or do nothing where it is complete."""
-    if not (icons / 'manifest.json').is_file():
+    if not is_made_by(icons, 'mmcoca icons'):
         raise ConverterError(
             f'{icons} holds no icons: tools/dataset_converters/icons.py makes them'
         )
@@ -249,7 +250,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Convert; the exit status."""
     args = parse_args(argv)
-    return exit_status(lambda: convert(args.out, args.icons, args.size))
+    return exit_status(lambda: convert(args.out.resolve(), args.icons, args.size))
 
 
 if __name__ == '__main__':

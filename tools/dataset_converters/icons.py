@@ -11,7 +11,6 @@ emoji, and licences that ask to share alike or forbid commercial use.
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -228,7 +227,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill cleans up as Ctrl-C does
     return exit_status(lambda: convert(args.out.resolve(), args.size, args.npm_dir))
 
 

@@ -18,9 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-
-class ConverterError(ValueError):
-    """An annotation file is not what it should be: the message names it."""
+from whole_folders import ConverterError
 
 
 def frequent_answers(answers: Iterable[str], min_count: int = 9) -> list[str]:

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,6 +54,14 @@ def read_manifest(out: Path, dataset: str) -> dict | None:
     raise ConverterError(f'{out} exists and is no {dataset}: choose another --out')
 
 
+def is_made_by(folder: Path, dataset: str) -> bool:
+    """Whether a folder holds what a converter made."""
+    try:
+        return read_manifest(folder, dataset) is not None
+    except ConverterError:
+        return False
+
+
 def check_files(out: Path, manifest: dict) -> None:
     """Raise ConverterError for a file of the manifest that is missing or changed."""
     for name, expected in manifest['sha256'].items():
@@ -62,6 +71,7 @@ def check_files(out: Path, manifest: dict) -> None:
 
 def exit_status(convert: Callable[[], None]) -> int:
     """Convert -> the exit status, what the user can solve said in one line."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill cleans up as Ctrl-C does
     try:
         convert()
     except (ConverterError, OSError) as error:

@@ -21,6 +21,7 @@ from mmcoca.command_line import user_errors
 from mmcoca.datasets.shards.open_shard import OpenShard
 from mmcoca.datasets.shards.tar_index import read_index
 from mmcoca.errors import MissingFileError
+from mmcoca.evaluation.recall import relevant_ranks
 from mmcoca.models import CoCa
 
 SETS = {
@@ -68,10 +69,9 @@ def ranks_of(model: CoCa, paths: Sequence[Path], captions: Sequence[str]) -> Ten
     image_features = torch.cat(
         [model.encode_image(images) for _, images, _ in load_images(model, paths, BATCH_SIZE)]
     )
-    similarities = image_features @ text_features.T
-    places = torch.tensor([texts.index(caption) for caption in captions])
-    true = similarities.gather(1, places[:, None])
-    return (similarities > true).sum(dim=1)
+    places = [texts.index(caption) for caption in captions]
+    relevant = torch.stack([torch.arange(len(places)), torch.tensor(places)], dim=1)
+    return relevant_ranks(image_features, text_features, relevant)
 
 
 def measure(model: CoCa, data: Path) -> list[dict]:

@@ -147,10 +147,10 @@ def measure(model: CoCa, captions: dict[Path, str]) -> dict[str, list[float]]:
 
 def markdown(found: dict[str, list[float]], model: str) -> str:
     """The table."""
-    lines = [
-        f'| {kind} | {mean(values):.2f} ± {stdev(values) / len(values)**0.5:.2f} |'
-        for kind, values in found.items()
-    ]
+    lines = []
+    for kind, values in found.items():
+        error = f' ± {stdev(values) / len(values)**0.5:.2f}' if len(values) > 1 else ''
+        lines.append(f'| {kind} | {mean(values):.2f}{error} |')
     words = len(next(iter(found.values())))
     return '\n'.join(
         [

@@ -21,7 +21,6 @@ except ImportError as error:
         f'error: {error}; install what this script needs with pip install "mmcoca[icons]"'
     ) from None
 
-import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -280,9 +279,8 @@ def draw_report(cfg: Config, checkpoint: str, work_dir: Path,
     pictures = pictures.permute(0, 2, 3, 1).numpy()
     images = model.data_preprocessor(batch)['images']
     outputs = predict(model, images, texts, cfg.test_dataloader.batch_size)
-    originals = (
-        mmcv.imread(dataset.get_data_info(i)['img_path'], channel_order='rgb') for i in chosen
-    )
+    read = dataset.pipeline.transforms[0]  # as the model is given them: SVG, on white
+    originals = (read(dataset.get_data_info(i))['img'][..., ::-1] for i in chosen)
     predictions = [Prediction(p, captions[i], *o) for p, i, o in zip(originals, chosen, outputs)]
     yield 'predictions', draw_predictions(
         predictions,

@@ -53,6 +53,14 @@ def text_problem(text: Any) -> str | None:
     return None if VISIBLE.search(visible) else f'is {text!r}, without a visible character'
 
 
+def one_line(text: str) -> str:
+    """A text without blanks at its ends, and with a single one wherever it has any.
+
+    Texts that differ in nothing else are the same one to a tokenizer and to Recall@K.
+    """
+    return ' '.join(text.split())
+
+
 def id_problem(image_id: Any) -> str | None:
     """Why something is no id of an image, or None."""
     if isinstance(image_id, bool) or not isinstance(image_id, (int, str)):

@@ -14,7 +14,14 @@ from mmpretrain.datasets import BaseDataset
 
 from mmcoca.registry import DATASETS
 
-from .annotation_files import AnnotationError, Row, id_problem, read_annotations, text_problem
+from .annotation_files import (
+    AnnotationError,
+    Row,
+    id_problem,
+    one_line,
+    read_annotations,
+    text_problem,
+)
 from .faults import CountsFaults, FaultLog, check_fraction, listing
 from .image_paths import existence_problem, image_path, storage_problem
 from .image_rows import give_image_ids, merge_images, place_of, several_ids
@@ -36,7 +43,8 @@ class ImageTextDataset(CountsFaults, BaseDataset):
     In training (`test_mode=False`) an item is one pair, so that an image with n captions is n
     items: `img_path`, `gt_caption` (a string), `image_id`. In testing it is one image,
     and `gt_caption` the list of its captions. Rows with one `image_id` are of one image, or, where
-    the file has no ids, rows with one path, wherever they stand.
+    the file has no ids, rows with one path, wherever they stand. A caption is taken without blanks
+    at its ends, and with one where it has several.
 
     Args:
         ann_file, data_root, data_prefix, pipeline, test_mode: As in mmpretrain's BaseDataset;
@@ -55,7 +63,8 @@ class ImageTextDataset(CountsFaults, BaseDataset):
 
     Raises AnnotationError on loading, naming file and rows: a missing image, a caption that is no
     visible text, one id for two images, a wrong column, invalid JSON; FileNotFoundError without the
-    file; ValueError for images without captions both kept and skipped.
+    file; ValueError for images without captions both kept and skipped, and a filter_cfg without a
+    folder.
     """
 
     TEXTS = 'captions'  # what the log calls them
@@ -130,6 +139,7 @@ class ImageTextDataset(CountsFaults, BaseDataset):
                 problems.append(f'{row.label}: {problem}')
                 continue
             captions = [row.captions] if isinstance(row.captions, str) else row.captions
+            captions = [one_line(caption) for caption in captions]
             rows.append(
                 dict(img_path=path, image_id=row.image_id, row=row.label, gt_caption=captions)
             )
@@ -189,6 +199,8 @@ class ImageTextDataset(CountsFaults, BaseDataset):
         """Keep what `filter_cfg` says. Raises AnnotationError if that is nothing."""
         if not self.filter_cfg:
             return self.data_list
+        if 'folder' not in self.filter_cfg:
+            raise ValueError(f'filter_cfg={self.filter_cfg}: it takes folder, and nothing else')
         prefix = self.data_prefix.get('img_path', '')
         folder = place_of(dict(img_path=image_path(prefix, self.filter_cfg['folder'])))
         folder = osp.join(folder, '')

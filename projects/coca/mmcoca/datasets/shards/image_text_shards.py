@@ -24,7 +24,7 @@ from torch.utils.data import Dataset
 from mmcoca.errors import SettingError
 from mmcoca.registry import DATASETS
 
-from ..annotation_files import AnnotationError, text_problem
+from ..annotation_files import AnnotationError, one_line, text_problem
 from ..faults import CountsFaults, FaultLog, Faults, check_fraction, listing
 from ..transforms import UnreadableImageError
 from .open_shard import OpenShard
@@ -314,6 +314,7 @@ class ImageTextShards(CountsFaults, Dataset):
             problem = text_problem(caption)
             if problem:
                 raise Fault('empty caption', place, f'it {problem}')
+        captions = [one_line(caption) for caption in captions]
         return captions if self.test_mode else captions[0]
 
     def _texts(self, shard: OpenShard, number: int, place: str) -> dict[str, list]:

@@ -24,15 +24,15 @@ encoder, step = (
 
 
 def prepare(path):
-    """An icon on white, in a square around what is drawn -> (3,height,width), normalised."""
-    image = Image.open(path).convert('RGBA')
+    """An icon of 8 bits on white, in a square around what is drawn -> (3,height,width)."""
+    image = ImageOps.exif_transpose(Image.open(path)).convert('RGBA')
     image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image).convert('RGB')
     image = image.crop(ImageOps.invert(image).point(lambda level: 255 * (level > 7)).getbbox())
     longer = max(image.size)
     square = Image.new('RGB', [longer + 2 * round(0.045 * longer)] * 2, 'white')
     square.paste(image, [(square.width - side) // 2 for side in image.size])
     rows, columns = (areas(square.width, size) for size in settings['image_size'])
-    levels = np.einsum('yh,hwc,xw->yxc', rows, np.asarray(square), columns).round()
+    levels = np.einsum('yh,hwc,xw->yxc', rows, np.asarray(square), columns, optimize=True).round()
     pixels = (levels - settings['mean']) / settings['std']
     return pixels.transpose(2, 0, 1).astype(np.float32)
 

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from mmcoca.apis import EmbeddingIndex, load_images, load_model
-from mmcoca.apis.demo.__main__ import index_of, parse_args
+from mmcoca.apis.demo.__main__ import check_port, index_of, parse_args, source_of
 from mmcoca.apis.demo.answers import Answers
 from mmcoca.apis.demo.pictures import FolderPictures, ShardPictures
 from mmcoca.datasets.shards import ShardSample, write_shard
@@ -344,6 +344,20 @@ def test_twenty_queries_at_once(server):
         found = list(pool.map(ask, range(20)))
     assert len(found) == 20
     assert all(caption.startswith(f'{words}.png') for words, caption in found)
+
+
+def test_what_cannot_be_served_is_told_before_anything_is_loaded(folder):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f'port {port} cannot be had'):
+            check_port(port)
+    check_port(port)
+    with pytest.raises(UserError, match='--port 99999: use 1 to 65535'):
+        check_port(99999)
+    with pytest.raises(UserError, match='x.png is a file: name its folder'):
+        source_of(parse_args(['--images', str(folder / 'x.png')]))
 
 
 def test_mistakes_of_the_command_give_one_line(tmp_path):

@@ -379,6 +379,11 @@ def test_mistakes_at_the_tools_are_one_line(run_tool, folder, model_args, tmp_pa
         ('answer.py', [*first, folder, '--questions', 'what?'], 'a CoCa answers no questions'),
         ('answer.py', [*first, folder, '--questions', ' '], '--questions: one is empty'),
         ('embed.py', [*first, '--texts', tmp_path / 'no.txt', '--out', 'x.safetensors'], 'no.txt'),
+        (
+            'embed.py',
+            [*first, '--images', folder, '--out',
+             tmp_path / f'{"x" * 300}.safetensors'], 'File name too long'
+        ),
         ('search.py', [*first, tmp_path / 'no.safetensors', '--texts', 'a'], 'does not exist'),
         ('search.py', [*first, index, '--texts', 'a'], 'were made with other weights'),
         ('search.py', [*first, index, '--image', pipe], f'image {pipe} is no regular file'),

@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
-from PIL import Image
+from PIL import ExifTags, Image
 
 from mmcoca.apis import load_images, load_model
 from mmcoca.apis.onnx_export import export_onnx, quantize_onnx
@@ -98,7 +98,7 @@ def test_the_example_needs_no_torch(model, folder, drawings, repository, tmp_pat
 def test_the_example_prepares_images_as_the_model(
     model, folder, drawings, repository, tmp_path, monkeypatch
 ):
-    """Larger and smaller than the model's, flat, transparent, grey, and with nothing drawn."""
+    """Larger and smaller than the model's, flat, transparent, grey, turned, with nothing drawn."""
     with Image.open(drawings[0][0]) as image:
         drawing = image.convert('RGB')
     transparent = Image.new('RGBA', (40, 30))
@@ -113,6 +113,10 @@ def test_the_example_prepares_images_as_the_model(
     paths = [str(tmp_path / f'{place}.png') for place in range(len(images))]
     for image, path in zip(images, paths):
         image.save(path)
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    paths.append(str(tmp_path / 'turned.png'))
+    drawing.crop((0, 0, 48, 64)).save(paths[-1], exif=turned)
     ((read, expected, _), ) = load_images(model, paths)
     assert read == paths
     example = repository / 'docs' / 'examples' / 'caption_with_onnx.py'

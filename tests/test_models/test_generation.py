@@ -2,6 +2,7 @@
 """Generation against decoding without a cache and against searches that try everything."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -349,6 +350,9 @@ def test_repetition_penalty_by_hand():
     [
         (dict(num_beams=0), 'num_beams=0 is less than 1'),
         (dict(temperature=0.0), 'temperature=0.0 is not positive'),
+        (dict(temperature=math.nan), 'temperature=nan is not finite'),
+        (dict(repetition_penalty=math.inf), 'repetition_penalty=inf is not finite'),
+        (dict(length_penalty=math.nan), 'length_penalty=nan is not finite'),
         (dict(top_p=1.5), 'top_p=1.5'),
         (dict(top_k=-1), 'top_k=-1 is negative'),
         (dict(num_beams=3, num_beam_groups=2), 'num_beams=3 does not divide into 2 groups'),

@@ -98,13 +98,13 @@ class CaptionFileError(ValueError):
 
 
 def read_captions(path: Path, settings: dict) -> dict[str, dict]:
-    """What `caption_images` wrote with the same settings, by image; none if there is no file.
+    """What `caption_images` wrote with the same settings, by image; none if there is nothing yet.
 
     A last line without its end, as an interruption leaves, is cut off the file.
 
     Raises CaptionFileError, and leaves the file alone, for anything else in it.
     """
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return {}
     check_settings(path, settings)
     text = path.read_bytes()

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mmcoca.errors import MissingFileError
+from mmcoca.errors import MissingFileError, UserError
 from mmcoca.models.layers import similarities
 from mmcoca.weights import weights_mark
 
@@ -38,12 +38,15 @@ class EmbeddingIndex:
             raise ValueError(f'{len(self.names)} names for {len(self.embeddings)} embeddings')
 
     def save(self, path: str | Path) -> None:
-        """Write a safetensors file, the names in its metadata."""
+        """Write a safetensors file, the names in its metadata. Raises UserError if it cannot."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         names = json.dumps(self.names, ensure_ascii=False)
         metadata = dict(names=names, weights=self.weights)
-        save_file(dict(embeddings=self.embeddings.contiguous()), path, metadata)
+        try:
+            save_file(dict(embeddings=self.embeddings.contiguous()), path, metadata)
+        except SafetensorError as error:  # which is no OSError
+            raise UserError(f'{path} cannot be written: {error}') from error
 
     @classmethod
     def load(cls, path: str | Path) -> EmbeddingIndex:

@@ -57,12 +57,19 @@ def not_negative(text: str) -> int:
 
 
 def check_out(path: str, ending: str) -> None:
-    """Make the folder of a result. Raises UserError for another ending, a folder of that name."""
+    """Make the folder of a result, and see that the result can be written there.
+
+    Raises UserError for another ending, a folder of that name; OSError where none can be written.
+    """
     if not path.endswith(ending):
         raise UserError(f'--out {path}: the ending must be {ending}')
     if os.path.isdir(path):
         raise UserError(f'--out {path} is a folder')
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    is_new = not os.path.exists(path)
+    open(path, 'ab').close()
+    if is_new:
+        os.unlink(path)
 
 
 class ConfigOptions(DictAction):

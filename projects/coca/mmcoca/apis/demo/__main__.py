@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import importlib.util
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,9 +51,24 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def check_port(port: int) -> None:
+    """Raise UserError for a port that cannot be had."""
+    if not 0 < port < 2**16:
+        raise UserError(f'--port {port}: use 1 to {2**16 - 1}')
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((HOST, port))
+        except OSError as error:
+            message = f'port {port} cannot be had ({error.strerror}): choose another by --port'
+            raise UserError(message) from error
+
+
 def source_of(args: argparse.Namespace) -> FolderPictures | ShardPictures | None:
-    """What is searched; None where there is nothing."""
+    """What is searched; None where there is nothing. Raises UserError for a file, not a folder."""
     if args.images:
+        if Path(args.images).is_file():
+            raise UserError(f'--images {args.images} is a file: name its folder')
         return FolderPictures(args.images)
     if args.shards or Path(ICONS).is_dir():
         return ShardPictures(args.shards or ICONS)
@@ -68,7 +84,7 @@ def index_of(
     Args:
         mark: Of the model's weights.
     """
-    cache = Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache'), 'mmcoca')
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'mmcoca')
     files = [(str(file), *state_of(file)) for file in pictures.files()]
     key = repr((str(Path(pictures.source).resolve()), mark, files))
     path = cache / f'index-{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors'
@@ -102,6 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors():
         if importlib.util.find_spec('gradio') is None:
             raise UserError('gradio is missing: pip install "mmcoca[demo]"')
+        check_port(args.port)
         from starlette.middleware import Middleware
 
         from .page import OnlyFromHere, build_page

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,9 @@ class GenerationOptions:
         for name in ('num_beams', 'num_return_sequences', 'num_beam_groups'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name}={getattr(self, name)} is less than 1')
+        for name in ('temperature', 'repetition_penalty', 'length_penalty', 'diversity_penalty'):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f'{name}={getattr(self, name)} is not finite')
         for name in ('temperature', 'repetition_penalty'):
             if getattr(self, name) <= 0:
                 raise ValueError(f'{name}={getattr(self, name)} is not positive')

@@ -106,6 +106,14 @@ def test_search_by_words_file_and_drawing(answers, folder):
         answers.search('  ', None, white, 3)
 
 
+def test_a_picture_that_has_gone_is_left_out(answers, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / 'shapes')
+    (tmp_path / 'shapes' / 'heart.png').unlink()
+    fewer = Answers(answers.model, answers.index, FolderPictures(str(tmp_path / 'shapes')))
+    expected = names_of(answers.search('heart', None, None, 3))[1:]
+    assert names_of(fewer.search('heart', None, None, 3)) == expected
+
+
 def write_shapes(shard, folder, names):
     samples = [
         ShardSample(f'{i}', (folder / f'{name}.png').read_bytes(), '.png', dict(caption=name))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmcoca.datasets import LoadImage
+from mmcoca.datasets.transforms import UnreadableImageError
 from mmcoca.errors import UserError
 from mmcoca.models import CoCa
 from mmcoca.models.tasks import CoCaForVQA, class_embeddings, classify_images
@@ -76,10 +78,12 @@ class Answers:
         if not parts:
             raise UserError('Type words, choose a file, or draw.')
         (found, ) = self.index.search(joined_queries(*parts).cpu(), top_k)
-        return [
-            (self.pictures.picture(name)[..., ::-1], f'{self.pictures.title(name)} · {score:.2f}')
-            for name, score in found
-        ]
+        shown = []
+        for name, score in found:
+            with suppress(UnreadableImageError):  # it may have gone since it was indexed
+                picture = self.pictures.picture(name)[..., ::-1]
+                shown.append((picture, f'{self.pictures.title(name)} · {score:.2f}'))
+        return shown
 
     @torch.no_grad()
     def caption(self, upload: str | None) -> Captioned:

@@ -12,8 +12,11 @@ classes = [
 data_root = 'data/icon_scenes/'
 
 scenes = dict(data_root=data_root, metainfo=dict(classes=classes))
-# Scenes have the size that they are drawn at.
-as_drawn = [step for step in _base_.coco_val.dataset.pipeline if step['type'] != 'Resize']
+# Scenes have the size that they are drawn at; mmdet's mask head wants to be told so.
+as_drawn = [
+    dict(type='Resize', scale_factor=1.0, keep_ratio=True) if step['type'] == 'Resize' else step
+    for step in _base_.coco_val.dataset.pipeline
+]
 val_scenes = dict(
     scenes, ann_file='annotations/val.json', data_prefix=dict(img='val/'), pipeline=as_drawn
 )

@@ -143,6 +143,10 @@ def test_captions_of_a_folder_go_on_where_they_stopped(model, folder, tmp_path):
         with pytest.raises(CaptionFileError, match=message):
             list(caption_images(model, paths, folder, tmp_path / name, **options))
         assert (tmp_path / name).read_bytes() == content  # as it was
+    refused = caption_images(model, paths, folder, tmp_path / 'again.jsonl', banned_words=[''])
+    with pytest.raises(ValueError):
+        list(refused)
+    assert sum(count for count, _ in caption_images(model, paths, folder, tmp_path / 'again.jsonl'))
     with pytest.raises(ValueError, match='max_length 1 is not within'):
         list(caption_images(model, paths, folder, tmp_path / 'new.jsonl', max_length=1))
     assert not (tmp_path / 'new.jsonl').exists()
@@ -259,6 +263,11 @@ def test_zero_shot_classification_by_hand(model, images):
     ):
         with pytest.raises(ValueError, match=message):
             class_embeddings(model, *wrong)
+
+
+def test_an_index_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(UserError, match='cannot be written'):
+        EmbeddingIndex(torch.eye(2), ['a', 'b']).save(tmp_path)
 
 
 def test_search_in_saved_embeddings(tmp_path):

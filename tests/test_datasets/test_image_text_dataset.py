@@ -228,6 +228,15 @@ def test_blanks_are_no_part_of_a_label(folder):
         'labels.csv', label_key='label', data_root=str(folder), data_prefix=dict(img_path='images')
     )
     assert labels.CLASSES == ('cat', )
+    (folder / 'labels.csv').write_text('image,label\na.png,hot  dog\nb.png,cat\n')
+    labels = ImageLabelDataset(
+        'labels.csv',
+        label_key='label',
+        classes=['hot  dog', 'cat '],
+        data_root=str(folder),
+        data_prefix=dict(img_path='images')
+    )
+    assert [item['gt_label'] for item in map(labels.get_data_info, range(2))] == [0, 1]
 
 
 def test_a_folder_alone(folder):

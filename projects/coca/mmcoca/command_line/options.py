@@ -66,9 +66,11 @@ def check_out(path: str, ending: str) -> None:
     if os.path.isdir(path):
         raise UserError(f'--out {path} is a folder')
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    is_new = not os.path.exists(path)
-    open(path, 'ab').close()
-    if is_new:
+    try:
+        open(path, 'xb').close()
+    except FileExistsError:
+        open(path, 'ab').close()
+    else:
         os.unlink(path)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mmcoca.labels import lines_of
 from mmcoca.registry import DATASETS
 
-from .annotation_files import AnnotationError, Row, text_problem
+from .annotation_files import AnnotationError, Row, one_line, text_problem
 from .faults import listing
 from .image_text_dataset import ImageTextDataset
 
@@ -45,6 +45,8 @@ class ImageLabelDataset(ImageTextDataset):
         self.skip_others = skip_others
         if isinstance(classes, str):
             classes = lines_of(classes)
+        if classes is not None:
+            classes = [one_line(str(name)) for name in classes]  # as labels are read
         super().__init__(ann_file, caption_key=label_key, classes=classes, **kwargs)
 
     def load_data_list(self) -> list[dict]:

@@ -123,8 +123,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         from .page import OnlyFromHere, build_page
 
-        model = load_model(args.model, args.checkpoint)
         pictures = source_of(args)
+        model = load_model(args.model, args.checkpoint)
         index = pictures and index_of(args, pictures, weights_mark(model))
         page = build_page(Answers(model, index, pictures, load_vqa(args.vqa)))
         page.launch(

@@ -8,6 +8,10 @@ import re
 import resource
 import shutil
 import sys
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -302,6 +306,21 @@ def test_faiss_finds_the_same():
         assert [name for name, _ in exact] == [name for name, _ in approximate]
 
 
+@contextmanager
+def web_server(folder):
+    """The address of a server of the files in a folder."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(('127.0.0.1', 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
 def test_tools_work_and_report_what_is_broken(run_tool, folder, model_args, tmp_path):
     first, last = model_args
     captions, sheet = tmp_path / 'captions.jsonl', tmp_path / 'sheet.html'
@@ -324,6 +343,16 @@ def test_tools_work_and_report_what_is_broken(run_tool, folder, model_args, tmp_
     done = run_tool('inference/search.py', *first, index, *image, *last)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f'query,result,similarity\n{folder / name},{name},1.0000\n'
+    strange = tmp_path / os.fsdecode(b'caf\xe9.png')  # no UTF-8
+    shutil.copy(folder / name, strange)
+    with web_server(folder) as address:
+        for image, query in (
+            (strange, fr'{tmp_path}/caf\xe9.png'),
+            (f'{address}/{name}', f'{address}/{name}'),
+        ):
+            args = ['--image', image, '--top-k', '1']
+            done = run_tool('inference/search.py', *first, index, *args, *last)
+            assert done.stdout == f'query,result,similarity\n{query},{name},1.0000\n', done.stderr
     done = run_tool(
         'visualization/caption_sheet.py', *first, folder, '--out', sheet, *length, *last
     )

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 import traceback
 from importlib.util import find_spec
@@ -201,6 +202,16 @@ def test_a_folder_that_cannot_be_written_is_one_line(config):
     (config.parent / 'file').write_text('')
     with pytest.raises(SystemExit, match='error: .*file'):
         train([str(config), '--work-dir', str(config.parent / 'file' / 'work')])
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='this system has no /dev/full')
+def test_a_full_disk_is_one_line():
+    """Of the output, and so once more when Python ends."""
+    program = 'from mmcoca.command_line import user_errors\nwith user_errors():\n    print("x")'
+    with open('/dev/full', 'w') as full:
+        command = [sys.executable, '-c', program]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, 'error: No space left on device\n')
 
 
 def test_the_tool_prints_them(config):

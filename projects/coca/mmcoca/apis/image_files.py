@@ -60,11 +60,13 @@ def find_images(folder: str | Path) -> list[Path]:
 
 
 def name_below(path: Path, folder: str | Path) -> str:
-    """A path below a folder, or of a file its name, as text; bytes that are not UTF-8 as \\xe9 and
-    so on.
-    """
-    below = path.name if path == Path(folder) else path.relative_to(folder)
-    return os.fsencode(below).decode('utf-8', errors='backslashreplace')
+    """A path below a folder, or of a file its name, as `as_text`."""
+    return as_text(path.name if path == Path(folder) else path.relative_to(folder))
+
+
+def as_text(path: str | Path) -> str:
+    """A path with bytes that are not UTF-8 as \\xe9 and so on."""
+    return os.fsencode(path).decode('utf-8', errors='backslashreplace')
 
 
 def pipeline_of(model: CoCa) -> list[dict]:
@@ -83,14 +85,14 @@ class ImageFiles(Dataset):
         model: Whose config's test pipeline prepares them.
     """
 
-    def __init__(self, model: CoCa, paths: Sequence[Path]) -> None:
+    def __init__(self, model: CoCa, paths: Sequence[Path | str]) -> None:
         self.paths = paths
         self.pipeline = Compose(pipeline_of(model))
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, place: int) -> tuple[Path, Tensor | str]:
+    def __getitem__(self, place: int) -> tuple[Path | str, Tensor | str]:
         """A path and its image (3,height,width), not yet normalised, or why there is none."""
         path = self.paths[place]
         try:
@@ -106,11 +108,11 @@ class ImageFiles(Dataset):
 
 def load_images(
     model: CoCa,
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     batch_size: int = 16,
     num_workers: int = 0,
-) -> Iterator[tuple[list[Path], Tensor, list[Path]]]:
-    """Paths in batches: those that could be read, their images, those that could not.
+) -> Iterator[tuple[list[Path | str], Tensor, list[Path | str]]]:
+    """Paths or URLs in batches: those that could be read, their images, those that could not.
 
     Why one could not is logged as a warning.
 

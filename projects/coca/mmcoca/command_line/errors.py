@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -23,6 +24,8 @@ from .variables import leaves
 MISTAKES = (UserError, AnnotationError, SettingError)
 # What libraries raise for settings and data that they cannot take.
 COMPLAINTS = (AssertionError, IndexError, KeyError, OSError, TypeError, ValueError)
+# Without a file's name, since a file is written through its number.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -48,14 +51,24 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
         if arose_in_own_code(error):
             raise
         if isinstance(error, BrokenPipeError):  # the reader of the output has gone, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            settle_output()
             sys.exit()
-        if error.filename is None:
+        if error.filename is None and error.errno not in FULL:
             raise
-        sys.exit(f'error: {error.filename}: {error.strerror}')
+        settle_output()
+        place = '' if error.filename is None else f'{error.filename}: '
+        sys.exit(f'error: {place}{error.strerror}')
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         sys.exit(130)
+
+
+def settle_output() -> None:
+    """Write what stdout still holds, or drop it, on which Python would fail once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(error: Exception) -> str:

@@ -7,12 +7,12 @@ import argparse
 import csv
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 from mmcoca.apis import EmbeddingIndex, joined_queries, load_images
-from mmcoca.datasets.image_paths import existence_problem
+from mmcoca.apis.image_files import as_text
+from mmcoca.datasets.image_paths import existence_problem, storage_problem
 from mmcoca.errors import UserError
 
 from .errors import user_errors
@@ -31,7 +31,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('index', help='what `embed` wrote, with the same weights')
     parser.add_argument('--texts', nargs='+', help='texts to search with')
     parser.add_argument(
-        '--image', help='image file to search with; with texts, what is like both is found'
+        '--image',
+        help='image (file or URL) to search with; with texts, what is like both is found'
     )
     parser.add_argument('--top-k', type=positive, default=5, help='results a query (5)')
     parser.add_argument('--engine', choices=['exact', 'faiss'], default='exact', help='library')
@@ -48,20 +49,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     with user_errors():
         try:
             index = EmbeddingIndex.load(args.index)
-            problem = existence_problem(args.image) if args.image else None
+            image = as_text(args.image) if args.image else ''
+            problem = image and (storage_problem(args.image) or existence_problem(args.image))
             if problem:
                 raise UserError(problem)
             model = load_model_of(args)
             index.check_weights(model)
-            parts, queries = [], args.texts or [args.image]
+            parts, queries = [], args.texts or [image]
             if args.image:
-                ((read, images, _), ) = load_images(model, [Path(args.image)])
+                ((read, images, _), ) = load_images(model, [args.image])
                 if not read:
-                    raise UserError(f'cannot read image {args.image}')
+                    raise UserError(f'cannot read image {image}')
                 parts.append(model.encode_image(images))
             if args.texts:
                 parts.append(model.encode_text(args.texts))
-                queries = [f'{args.image} + {text}' if args.image else text for text in queries]
+                queries = [f'{image} + {text}' if image else text for text in queries]
             embeddings = joined_queries(*parts)
             results = index.search(embeddings.cpu(), args.top_k, args.engine)
         except (ValueError, ImportError) as error:

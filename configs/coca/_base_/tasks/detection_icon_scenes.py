@@ -1,7 +1,7 @@
 # Detection of icons pasted on textured backgrounds, as detection_coco.py, with fewer channels and
 # regions, for 2 cores. A drawing is 36 to 88 px large, four to eleven patches: two scales do, each
-# with two sizes of anchors, of 32 to 90 px, and regions of 56 px and more are read from the coarser.
-# To choose by: val, the drawings of two designers; test has those of two others. Data:
+# with two sizes of anchors, of 32 to 90 px, and regions of 56 px and more are read from the coarser
+# map. To choose by: val, the drawings of two designers; test has those of two others. Data:
 # tools/dataset_converters/icon_scenes.py --out data/icon_scenes (and before it icons.py).
 _base_ = 'detection_coco.py'
 # Of its manifest.json; the ten new_classes there are in no training scene.

@@ -64,7 +64,7 @@ def user_errors(interrupted: str = 'interrupted') -> Iterator[None]:
 
 
 def settle_output() -> None:
-    """Write what stdout still holds, or drop it, on which Python would fail once more at its end."""
+    """Write what stdout still holds, or drop it: Python would fail on it once more at its end."""
     try:
         sys.stdout.flush()
     except OSError:

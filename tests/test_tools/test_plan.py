@@ -66,7 +66,7 @@ model = MODELS.build(cfg.model).train()
 optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
 shape = num_pairs, LENGTH
 texts = TextBatch(torch.randint(3, 2000, shape), torch.full(shape[:1], LENGTH))
-for _ in range(3):
+for _ in range(2):  # the second has the optimizer's moments too
     images = torch.randn(num_pairs, 3, *model.backbone.img_size)
     losses = model.losses(images, **model.prepare((), [texts]))
     optimizer.update_params(model.parse_losses(losses)[0])
@@ -174,11 +174,7 @@ def test_averages_need_what_the_hook_keeps(configs, plan):
     assert averaged.sharded(8).averages == kept / 8 and without.averages == 0
 
 
-def test_the_tool_prints_a_plan(run_tool, configs):
-    """Of the largest model too."""
-    done = run_tool('plan.py', 'configs/coca/coca_2b.py', '--gpus', 64, '--batch-size', 65536)
-    assert done.returncode == 0, done.stderr
-    assert '2,118 million parameters' in done.stdout and '1,024 a GPU' in done.stdout
+def test_what_cannot_be_planned_is_one_line(run_tool):
     done = run_tool('plan.py', 'configs/coca/coca_2b.py', '--gpus', 7, '--batch-size', 64)
     assert done.returncode == 1 and 'does not divide into 7 GPUs' in done.stderr
     done = run_tool('plan.py', 'configs/coca/zeroshot/coca_2b_imagenet.py')

@@ -44,7 +44,7 @@ task = dict(
         ),
         train_cfg=dict(
             rpn_proposal=dict(nms_pre=400, max_per_img=100),
-            rcnn=dict(sampler=dict(num=32)),
+            rcnn=dict(sampler=dict(num=32, pos_fraction=0.5)),
         ),
         test_cfg=dict(
             rpn=dict(nms_pre=400, max_per_img=100),

@@ -103,7 +103,7 @@ def test_sizes_follow_from_the_encoder():
 @needs_operators
 def test_shapes_are_found_and_the_encoder_was_loaded(scenes, tmp_path):
     """From training by the tool's runner to COCO's figures of the last checkpoint."""
-    cfg = load_small_detector('coca_small_icons_scenes', scenes, tmp_path, steps=80)
+    cfg = load_small_detector('coca_small_icons_scenes', scenes, tmp_path, steps=40)
     cfg.param_scheduler[0].end = 5
     with fresh_managers():
         runner = build_training(cfg.copy())

@@ -1,6 +1,6 @@
 # A detector of icons in minutes on 2 cores: Muon as in muon_tiny.py, at a lower rate, 0.4 of a pass
-# over the 4,000 scenes. Chosen on val: after 150 steps it has 85.5 box AP50, where detection_coco.py's
-# AdamW at a rate of 1e-3 has 63.5 after 500.
+# over the 4,000 scenes. Chosen on val, by box AP50: detection_coco.py's AdamW at a rate of 1e-3 has
+# 63.5 after 500 steps, Muon 73.5 after 150, and 85.5 where half of the regions are positive.
 steps = 200
 
 schedule = dict(

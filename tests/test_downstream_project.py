@@ -84,6 +84,9 @@ def python(wheel, tmp_path_factory) -> Path:
     ask = 'import sysconfig; print(sysconfig.get_path("purelib"))'
     packages = subprocess.run([python, '-c', ask], capture_output=True, text=True).stdout.strip()
     Path(packages, 'borrowed.pth').write_text('\n'.join(site.getsitepackages()))
+    for borrowed in site.getsitepackages():  # Python 3.12 has no distutils but by setuptools' file
+        for file in Path(borrowed).glob('distutils-precedence.pth'):
+            shutil.copy(file, packages)
     return python
 
 

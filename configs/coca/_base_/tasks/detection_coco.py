@@ -2,8 +2,8 @@
 # last map, a simple pyramid of it, two hidden convolutions in the RPN, four and a linear layer in
 # the box head, LayerNorm in the pyramid and in the box and mask heads (mmdet's RPN has no place for
 # it); images of 1024 px, scaled at random from 0.1 to 2. What is not said here is mmdet's own Mask
-# R-CNN. ViTDet's figures are of other encoders (MAE, Base: 51.6
-# box AP, 45.9 mask AP); of CoCa the paper has none. Data: data/coco as mmdet has it.
+# R-CNN. ViTDet's figures are of other encoders (MAE, Base: 51.6 box AP, 45.9 mask AP); of CoCa the
+# paper has none. Data: data/coco as mmdet has it.
 _base_ = []
 from mmcoca.mmdet_configs import config_of_mmdet
 
